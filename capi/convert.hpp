@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "jwekms.h"
+#include "jwekms/kms.hpp"
+#include "jwekms/open.hpp"
+
+/// What C hands in, as C++ takes it. All throw BadResult for what cannot be taken. What is a view
+/// on the left is a view of the caller's memory on the right.
+namespace jwekms::capi {
+
+[[nodiscard]] std::string_view text(const char* data, std::size_t size);
+[[nodiscard]] std::span<const std::uint8_t> bytes(const std::uint8_t* data, std::size_t size);
+
+/// Names separated by spaces; empty for none.
+[[nodiscard]] AlgSet alg_set(const char* names, std::size_t size);
+[[nodiscard]] EncSet enc_set(const char* names, std::size_t size);
+
+/// The way back: NUL-terminated, and in the order of `alg_table`.
+struct AlgNames {
+  std::array<char, 512> text{};
+  std::size_t size = 0;
+};
+[[nodiscard]] AlgNames alg_names(AlgSet algs) noexcept;
+
+[[nodiscard]] KeyState key_state(std::int32_t state);
+
+[[nodiscard]] Options open_options(const jwekms_open_options* options);
+[[nodiscard]] DecryptOptions decrypt_options(const jwekms_decrypt_options* options);
+[[nodiscard]] EncryptOptions encrypt_options(const jwekms_encrypt_options* options);
+[[nodiscard]] CreateKey create_key(const jwekms_create_key_options* options);
+/// All but the key itself.
+[[nodiscard]] ImportKey import_key(const jwekms_import_key_options* options);
+
+struct UnwrapKey {
+  DecryptOptions from;
+  KeepCek keep;
+};
+[[nodiscard]] UnwrapKey unwrap_key(const jwekms_unwrap_key_options* options);
+
+struct ListKeysOf {
+  ListKeys page;
+  std::string_view prefix;
+};
+[[nodiscard]] ListKeysOf list_keys(const jwekms_list_keys_options* options);
+
+}  // namespace jwekms::capi

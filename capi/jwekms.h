@@ -1,0 +1,484 @@
+// SPDX-License-Identifier: Apache-2.0
+#ifndef JWEKMS_H
+#define JWEKMS_H
+
+/// @file
+/// jwekms for C and for every language that can call C: decrypts JWE tokens (RFC 7516) without
+/// showing anybody the content encryption key or the private key. Stable: what stands here keeps
+/// its name, its value and its meaning. C99 and C++.
+///
+/// These rules hold for every function, and the comments below do not repeat them.
+///
+/// Status. Functions that can fail return a jwekms_status, JWEKMS_OK or why not. The last
+/// parameter, `error`, may be NULL; otherwise it receives the details, and is cleared on success.
+/// If its own `struct_size` is too small, the call ends there with JWEKMS_BAD_REQUEST. Nothing is
+/// kept per thread: a runtime that moves its tasks between threads (Go) reads its own error.
+///
+/// Input is a pointer and a length in bytes, text included, and needs no terminating NUL. Text is
+/// UTF-8. Nothing is kept after a call, and nothing is modified. Length 0 means empty, or not
+/// given, and the pointer is then not looked at; NULL with any other length is JWEKMS_BAD_REQUEST.
+///
+/// Output goes to the caller's `out`, whose size stands in `*out_len`:
+/// - `out` NULL asks for the size: `*out_len` receives a bound that always suffices, and is at
+///   least 1, so that a buffer of this size is never NULL and a question is never mistaken for an
+///   answer. No key is used, and *nothing is verified*.
+/// - `*out_len` too small: JWEKMS_BUFFER_TOO_SMALL, `*out_len` receives the bound, no key is used.
+/// - success: `*out_len` receives the number of bytes written. Text is not NUL-terminated.
+/// - any other failure: `*out_len` is 0. Every failure leaves all of `out` zeroed.
+/// Output may not overlap input. Bytes are uint8_t, text is char.
+///
+/// Structs of options begin with `struct_size`, to be set to sizeof the struct as the caller knows
+/// it; the `..._INIT` macros do so. They grow at the end only, and a member that is zero takes its
+/// default. An older caller's smaller struct is taken as it is; a newer caller's larger one is
+/// taken if what this library does not know is all zero. Anything else is JWEKMS_BAD_REQUEST, as
+/// are flags without a name here. A NULL pointer to options stands for all defaults.
+///
+/// Handles are opaque and the caller's to free. jwekms_key_info and jwekms_key_list own all that
+/// they show: handles may be freed in any order, and long after their jwekms_ctx was closed.
+/// Freeing NULL does nothing. On failure a handle that would have been returned is NULL.
+///
+/// Threads. Every function may be called from any thread, on the same handle at the same time, save
+/// that nothing may use a handle while, or after, it is freed. After fork() a child opens a context
+/// of its own.
+///
+/// Algorithms are named as JOSE names them: "RSA-OAEP-256", "A256GCM" (RFC 7518).
+/// A UID, an alias or a `kid` is 1 to 256 bytes with no NUL among them.
+
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+#if defined(__GNUC__)
+#pragma GCC visibility push(default)
+#endif
+
+// ---- Versions -----------------------------------------------------------------------------------
+
+/// Of this header. Additions leave it as it is.
+#define JWEKMS_ABI_VERSION 1
+
+/// The library's, "0.1.0". Static storage, NUL-terminated.
+const char* jwekms_version_string(void);
+
+/// The library's, as major << 16 | minor << 8 | patch.
+uint32_t jwekms_version_number(void);
+
+/// The library's JWEKMS_ABI_VERSION. Who loads the library with dlopen compares it with their own;
+/// when it differs the library cannot be used.
+uint32_t jwekms_abi_version(void);
+
+// ---- Status and errors --------------------------------------------------------------------------
+
+/// JWEKMS_OK or one of the values below. A value that the caller does not know, from a newer
+/// library, is to be treated as JWEKMS_INTERNAL_ERROR.
+typedef int32_t jwekms_status;
+
+enum {
+  JWEKMS_OK = 0,
+  JWEKMS_BAD_REQUEST = 1,            ///< Malformed token, header, key or argument.
+  JWEKMS_FORBIDDEN = 2,              ///< The key's state, or the caller's rights, forbid this.
+  JWEKMS_NOT_FOUND = 3,              ///< No such key, or it was destroyed.
+  JWEKMS_CONFLICT = 4,               ///< The UID or alias exists already.
+  JWEKMS_TOO_LARGE = 5,              ///< Input above a configured limit.
+  JWEKMS_UNSUPPORTED_ALGORITHM = 6,  ///< `alg`, `enc` or `zip` unknown or not allowed here.
+  JWEKMS_DECRYPTION_FAILED = 7,      ///< Wrong key, corrupted data, failed tag; never says which.
+  JWEKMS_CRYPTO_FAILURE = 8,         ///< CEK size does not fit `enc`; key of the wrong kind.
+  JWEKMS_UNAVAILABLE = 9,            ///< Database, HSM or memory out of reach; may be retried.
+  JWEKMS_INTERNAL_ERROR = 10,        ///< Anything else, damaged key records included.
+  JWEKMS_BUFFER_TOO_SMALL = 11       ///< `*out_len` is below the bound; nothing was done.
+};
+
+/// Details of a failure. Holds no byte of input, of keys or of paths.
+typedef struct jwekms_error {
+  uint32_t struct_size;
+  int32_t code;       ///< The jwekms_status that the function returned.
+  uint32_t position;  ///< Byte offset in the text being read; 0 when it has no meaning.
+  uint32_t reserved;  ///< 0.
+  const char* text;   ///< English, for people; static storage, NUL-terminated; "" on success.
+} jwekms_error;
+
+#define JWEKMS_ERROR_INIT \
+  { sizeof(jwekms_error), 0, 0, 0, "" }
+
+/// The status as the REST API's JSON bodies name it: "ok", "bad_request", ..., "internal_error"
+/// for a value that is unknown. Static storage, NUL-terminated.
+const char* jwekms_status_name(jwekms_status status);
+
+/// The HTTP status that the REST API answers with; 500 for a value that is unknown.
+int32_t jwekms_status_http(jwekms_status status);
+
+// ---- Context ------------------------------------------------------------------------------------
+
+/// An open key database, the policy that guards it, and the cryptography. The host's own OpenSSL
+/// configuration is neither read nor changed.
+typedef struct jwekms_ctx jwekms_ctx;
+
+/// Receives a warning for the operator; never key or token bytes.
+/// @param data  jwekms_open_options.on_warning_data.
+/// @param text  not NUL-terminated; valid during the call only.
+/// Called from whichever thread is inside a function of this library, several at a time if there
+/// are several. Must return: no exception, no longjmp, no call with the same context.
+typedef void (*jwekms_warning_callback)(void* data, const char* text, size_t text_len);
+
+/// For jwekms_open_options.policy_flags: what the default policy refuses.
+enum {
+  JWEKMS_ALLOW_MISSING_KID = 1,  ///< Tokens with no `kid`; the caller names the key instead.
+  JWEKMS_ALLOW_UNPROTECTED = 2,  ///< `alg`, `enc`, `kid` in any header (RFC 7516 §7.2.1).
+  JWEKMS_ALLOW_ZIP = 4,          ///< `"zip":"DEF"`; lengths then tell of contents.
+  JWEKMS_ALLOW_COMPROMISED = 8   ///< Decryption under keys marked compromised.
+};
+
+typedef struct jwekms_open_options {
+  uint32_t struct_size;
+  uint32_t policy_flags;      ///< JWEKMS_ALLOW_..., or-ed together.
+  const char* database_path;  ///< SQLite file, created if absent. Not given: no database.
+  size_t database_path_len;
+  /// File with the key-encryption key of the database, refused when group or others may read it.
+  /// Not given: `database_path` + ".kek", created with mode 0600 on first use with a warning.
+  const char* kek_path;
+  size_t kek_path_len;
+  /// The key-encryption key itself, 32 bytes, instead of a file. The caller wipes its own copy.
+  const uint8_t* kek;
+  size_t kek_len;
+  /// `alg` names separated by spaces, and all others are refused: "RSA-OAEP-256 dir".
+  /// Default: "RSA-OAEP RSA-OAEP-256 dir".
+  const char* policy_algs;
+  size_t policy_algs_len;
+  /// `enc` names likewise. Default: "A128GCM A192GCM A256GCM".
+  const char* policy_encs;
+  size_t policy_encs_len;
+  /// OpenSSL property query for every algorithm, such as "fips=yes".
+  const char* openssl_properties;
+  size_t openssl_properties_len;
+  /// OpenSSL configuration file for this context alone, to load providers from.
+  const char* openssl_config;
+  size_t openssl_config_len;
+  jwekms_warning_callback on_warning;  ///< NULL: warnings go to standard error.
+  void* on_warning_data;               ///< Valid until jwekms_close has returned.
+  uint32_t rsa_min_bits;               ///< Not below 1024. Default 2048.
+  /// How long another process's change to a key, a revocation above all, may go unseen.
+  uint32_t cache_ttl_ms;      ///< Default 1000.
+  uint32_t busy_timeout_ms;   ///< Wait for another process's write. Default 5000.
+  uint32_t cache_entries;     ///< Decrypted keys held at most. Default 1024.
+  size_t max_token_bytes;     ///< A whole serialization. Default 64 MiB.
+  size_t max_header_bytes;    ///< A decoded header. Default, and at most, 16384.
+  size_t max_recipients;      ///< Of a general serialization. Default 100.
+  size_t max_inflated_bytes;  ///< Plaintext of a `zip` token. Default 1 MiB.
+  size_t max_inflated_ratio;  ///< Plaintext bytes for each compressed byte. Default 100.
+} jwekms_open_options;
+
+#define JWEKMS_OPEN_OPTIONS_INIT                                                                   \
+  {                                                                                                \
+    sizeof(jwekms_open_options), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, \
+        0, 0, 0, 0                                                                                 \
+  }
+
+/// Opens a context.
+/// @param ctx  receives a handle, to be closed with jwekms_close().
+/// Errors: bad_request (options), unsupported_algorithm (a policy names what is unknown),
+/// unavailable (database or key file out of reach), crypto_failure (the key-encryption key is not
+/// this database's), internal_error.
+jwekms_status jwekms_open(const jwekms_open_options* options, jwekms_ctx** ctx,
+                          jwekms_error* error);
+
+/// Closes a context and wipes the keys that it held. No other call may be using it.
+void jwekms_close(jwekms_ctx* ctx);
+
+// ---- Tokens -------------------------------------------------------------------------------------
+
+typedef struct jwekms_decrypt_options {
+  uint32_t struct_size;
+  uint32_t flags;  ///< 0: none has a name yet.
+  /// UID or alias of the key, for tokens with no `kid` (JWEKMS_ALLOW_MISSING_KID) or with an
+  /// issuer's own. Picks the recipient of a general serialization. Default: the token's `kid`.
+  const char* key;
+  size_t key_len;
+} jwekms_decrypt_options;
+
+#define JWEKMS_DECRYPT_OPTIONS_INIT \
+  { sizeof(jwekms_decrypt_options), 0, 0, 0 }
+
+/// Decrypts one JWE. RFC 7516 §5.2. A JWE says nothing about who made it: what decrypts is not
+/// thereby authentic.
+/// @param token  compact, flattened or general serialization.
+/// @param out    receives the plaintext.
+/// Errors: bad_request, too_large, unsupported_algorithm, not_found, forbidden, crypto_failure (key
+/// of the wrong kind), decryption_failed, unavailable, buffer_too_small.
+jwekms_status jwekms_decrypt(const jwekms_ctx* ctx, const char* token, size_t token_len,
+                             const jwekms_decrypt_options* options, uint8_t* out, size_t* out_len,
+                             jwekms_error* error);
+
+/// For jwekms_encrypt_options.serialization (RFC 7516 §7).
+enum {
+  JWEKMS_COMPACT = 0,   ///< Five base64url segments.
+  JWEKMS_FLATTENED = 1  ///< A JSON object with one recipient.
+};
+
+typedef struct jwekms_encrypt_options {
+  uint32_t struct_size;
+  int32_t serialization;  ///< Default JWEKMS_COMPACT.
+  const char* key;        ///< UID or alias, required; becomes the header's `kid` as it stands.
+  size_t key_len;
+  const char* alg;  ///< Default "RSA-OAEP-256".
+  size_t alg_len;
+  const char* enc;  ///< Default "A256GCM".
+  size_t enc_len;
+  const uint8_t* aad;  ///< The `aad` member, before base64url; flattened only. Default: none.
+  size_t aad_len;
+} jwekms_encrypt_options;
+
+#define JWEKMS_ENCRYPT_OPTIONS_INIT \
+  { sizeof(jwekms_encrypt_options), 0, 0, 0, 0, 0, 0, 0, 0, 0 }
+
+/// Makes one JWE under a fresh CEK, or with "dir" under the key itself. RFC 7516 §5.1.
+/// @param options  required, for its `key`.
+/// @param out      receives the token, ASCII unless the key's name is not.
+/// Errors: bad_request, unsupported_algorithm, not_found, forbidden (the key is not active),
+/// crypto_failure, unavailable, buffer_too_small.
+jwekms_status jwekms_encrypt(const jwekms_ctx* ctx, const uint8_t* plaintext, size_t plaintext_len,
+                             const jwekms_encrypt_options* options, char* out, size_t* out_len,
+                             jwekms_error* error);
+
+/// Decrypts under one key and encrypts under another; the plaintext never leaves the library.
+/// @param from  as for jwekms_decrypt().
+/// @param to    as for jwekms_encrypt().
+/// @param out   receives the new token.
+/// Errors: those of both.
+jwekms_status jwekms_reencrypt(const jwekms_ctx* ctx, const char* token, size_t token_len,
+                               const jwekms_decrypt_options* from, const jwekms_encrypt_options* to,
+                               char* out, size_t* out_len, jwekms_error* error);
+
+// ---- Key metadata -------------------------------------------------------------------------------
+
+/// All that anybody may know of a key, as it was when the handle was made.
+///
+/// A handle with a function for each member, because a call that makes or changes a key must not be
+/// repeated to learn a size; because nothing but integers and pointers crosses into ctypes, cgo or
+/// purego, and no layout has to be copied there; because a new member is a new symbol, which a
+/// binding can look for; and because UIDs are bytes, which JSON could not carry.
+///
+/// Functions that return text return a pointer into the handle, NUL-terminated, valid until the
+/// handle is freed, and its length in `*len` where `len` is not NULL. None returns NULL, except
+/// for a NULL handle.
+typedef struct jwekms_key_info jwekms_key_info;
+
+/// Key types: `kty` of RFC 7518 §6.1.
+enum {
+  JWEKMS_KEY_TYPE_RSA = 1,
+  JWEKMS_KEY_TYPE_OCT = 2  ///< Symmetric; a CEK for "dir".
+};
+
+/// The life of a key, which goes forward only.
+enum {
+  JWEKMS_KEY_ACTIVE = 1,
+  JWEKMS_KEY_DEACTIVATED = 2,  ///< Decrypts, does not encrypt.
+  JWEKMS_KEY_COMPROMISED = 3,  ///< Decrypts only with JWEKMS_ALLOW_COMPROMISED.
+  JWEKMS_KEY_DESTROYED = 4     ///< Gone; its UID stays taken.
+};
+
+const char* jwekms_key_info_uid(const jwekms_key_info* info, size_t* len);
+/// A key type, or 0 for a NULL handle. New types may come.
+int32_t jwekms_key_info_type(const jwekms_key_info* info);
+/// Modulus of an RSA key, length of a symmetric one, in bits.
+uint32_t jwekms_key_info_bits(const jwekms_key_info* info);
+/// The only `alg`s that the key serves, separated by spaces.
+const char* jwekms_key_info_algs(const jwekms_key_info* info, size_t* len);
+/// The only `enc` that a symmetric key serves; "" for any of its size, and for other types.
+const char* jwekms_key_info_enc(const jwekms_key_info* info, size_t* len);
+/// A key state, or 0 for a NULL handle.
+int32_t jwekms_key_info_state(const jwekms_key_info* info);
+/// 1 or 0. From a JWK's `key_ops` (RFC 7517 §4.3); says nothing of the state.
+int32_t jwekms_key_info_may_decrypt(const jwekms_key_info* info);
+int32_t jwekms_key_info_may_encrypt(const jwekms_key_info* info);
+/// For a CEK that jwekms_unwrap_key() kept, the UID of the key that had wrapped it; else "".
+const char* jwekms_key_info_parent(const jwekms_key_info* info, size_t* len);
+const char* jwekms_key_info_owner(const jwekms_key_info* info, size_t* len);
+/// Seconds since 1970-01-01T00:00:00Z.
+int64_t jwekms_key_info_created_at(const jwekms_key_info* info);
+/// Rises with each change of the key's record.
+uint64_t jwekms_key_info_version(const jwekms_key_info* info);
+size_t jwekms_key_info_alias_count(const jwekms_key_info* info);
+/// @param index  below jwekms_key_info_alias_count(); NULL is returned for any other.
+const char* jwekms_key_info_alias(const jwekms_key_info* info, size_t index, size_t* len);
+
+void jwekms_key_info_free(jwekms_key_info* info);
+
+// ---- Keys ---------------------------------------------------------------------------------------
+// Where a function has a parameter `info`, it receives a handle, to be freed with
+// jwekms_key_info_free(); it may be NULL when the metadata is not wanted. A change that is
+// acknowledged is durable.
+
+typedef struct jwekms_create_key_options {
+  uint32_t struct_size;
+  int32_t type;     ///< Default JWEKMS_KEY_TYPE_RSA.
+  uint32_t bits;    ///< RSA: 2048 (default), 3072 or 4096. Symmetric: from `enc`.
+  uint32_t flags;   ///< 0: none has a name yet.
+  const char* uid;  ///< Default: a random one.
+  size_t uid_len;
+  const char* algs;  ///< Separated by spaces. Default: all that fit the type.
+  size_t algs_len;
+  const char* enc;  ///< Symmetric only. Default "A256GCM".
+  size_t enc_len;
+  const char* owner;
+  size_t owner_len;
+  const char* const* aliases;  ///< `alias_count` pointers, and as many lengths.
+  const size_t* alias_lens;
+  size_t alias_count;
+} jwekms_create_key_options;
+
+#define JWEKMS_CREATE_KEY_OPTIONS_INIT \
+  { sizeof(jwekms_create_key_options), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
+
+/// Makes a key.
+/// Errors: bad_request, unsupported_algorithm (a name is unknown), conflict, unavailable.
+jwekms_status jwekms_create_key(const jwekms_ctx* ctx, const jwekms_create_key_options* options,
+                                jwekms_key_info** info, jwekms_error* error);
+
+/// Formats of jwekms_import_key().
+enum {
+  JWEKMS_KEY_FORMAT_JWK = 1,  ///< Private or symmetric JWK, JSON (RFC 7517).
+  JWEKMS_KEY_FORMAT_PEM = 2,  ///< PKCS#8 (RFC 5208) or PKCS#1 (RFC 8017).
+  JWEKMS_KEY_FORMAT_DER = 3,  ///< The same, without the armour.
+  JWEKMS_KEY_FORMAT_RAW = 4   ///< The bytes of a symmetric key.
+};
+
+typedef struct jwekms_import_key_options {
+  uint32_t struct_size;
+  int32_t format;             ///< Default JWEKMS_KEY_FORMAT_JWK.
+  const uint8_t* passphrase;  ///< Of an encrypted PEM. The caller wipes its own copy.
+  size_t passphrase_len;
+  const char* uid;  ///< Default: the JWK's `kid`, or a random one.
+  size_t uid_len;
+  const char* algs;  ///< Separated by spaces. Default: the JWK's, or all that fit the type.
+  size_t algs_len;
+  const char* enc;  ///< Binds a symmetric key to one `enc`.
+  size_t enc_len;
+  const char* owner;
+  size_t owner_len;
+  const char* const* aliases;  ///< `alias_count` pointers, and as many lengths.
+  const size_t* alias_lens;
+  size_t alias_count;
+} jwekms_import_key_options;
+
+#define JWEKMS_IMPORT_KEY_OPTIONS_INIT \
+  { sizeof(jwekms_import_key_options), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
+
+/// Takes in a key from elsewhere.
+/// @param data  the key in the format of the options. The caller wipes its own copy.
+/// Errors: bad_request, unsupported_algorithm (a name is unknown), crypto_failure (not a key for
+/// encryption, or too small), conflict, unavailable.
+jwekms_status jwekms_import_key(const jwekms_ctx* ctx, const uint8_t* data, size_t data_len,
+                                const jwekms_import_key_options* options, jwekms_key_info** info,
+                                jwekms_error* error);
+
+typedef struct jwekms_unwrap_key_options {
+  uint32_t struct_size;
+  uint32_t flags;   ///< 0: none has a name yet.
+  const char* key;  ///< UID or alias of the key that unwraps. Default: the token's `kid`.
+  size_t key_len;
+  const char* uid;  ///< Of the key that is made. Default: a random one.
+  size_t uid_len;
+  const char* owner;
+  size_t owner_len;
+  const char* const* aliases;  ///< `alias_count` pointers, and as many lengths.
+  const size_t* alias_lens;
+  size_t alias_count;
+} jwekms_unwrap_key_options;
+
+#define JWEKMS_UNWRAP_KEY_OPTIONS_INIT \
+  { sizeof(jwekms_unwrap_key_options), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
+
+/// Unwraps a token's CEK and keeps it as a managed key for "dir" (RFC 7518 §4.5), bound to the
+/// token's `enc`. Its UID is the `kid` of later "dir" tokens.
+/// @param token  a whole token, or a JSON object with `protected` and `encrypted_key` alone.
+/// Errors: bad_request, too_large, unsupported_algorithm (an `alg` that wraps nothing), not_found,
+/// forbidden, decryption_failed, crypto_failure (size of the CEK), conflict, unavailable.
+jwekms_status jwekms_unwrap_key(const jwekms_ctx* ctx, const char* token, size_t token_len,
+                                const jwekms_unwrap_key_options* options, jwekms_key_info** info,
+                                jwekms_error* error);
+
+/// Looks a key up.
+/// @param kid  a UID or an alias.
+/// Errors: bad_request, not_found, unavailable, internal_error (a damaged record).
+jwekms_status jwekms_describe_key(const jwekms_ctx* ctx, const char* kid, size_t kid_len,
+                                  jwekms_key_info** info, jwekms_error* error);
+
+/// Moves a key's life forward. JWEKMS_KEY_DESTROYED erases it for good.
+/// @param uid    a UID, not an alias.
+/// @param state  JWEKMS_KEY_...
+/// Errors: bad_request (a step back, an unknown state), not_found, unavailable.
+jwekms_status jwekms_set_key_state(const jwekms_ctx* ctx, const char* uid, size_t uid_len,
+                                   int32_t state, jwekms_key_info** info, jwekms_error* error);
+
+/// Gives a key another name, for the `kid` of an issuer.
+/// Errors: bad_request, not_found, conflict, unavailable.
+jwekms_status jwekms_add_alias(const jwekms_ctx* ctx, const char* uid, size_t uid_len,
+                               const char* alias, size_t alias_len, jwekms_error* error);
+
+/// Takes a name away again. Errors: bad_request, not_found, unavailable.
+jwekms_status jwekms_remove_alias(const jwekms_ctx* ctx, const char* alias, size_t alias_len,
+                                  jwekms_error* error);
+
+/// The public half of a key as a JWK, JSON (RFC 7517 §4), with `kid` the UID. Its size can be asked
+/// for, or an ample buffer be given at once.
+/// @param kid  a UID or an alias.
+/// Errors: bad_request, not_found, crypto_failure (a symmetric key), unavailable,
+/// buffer_too_small.
+jwekms_status jwekms_public_jwk(const jwekms_ctx* ctx, const char* kid, size_t kid_len, char* out,
+                                size_t* out_len, jwekms_error* error);
+
+/// The public halves of all active RSA keys as a JWK Set, JSON (RFC 7517 §5). The set may grow
+/// between a question for its size and the call: try again on JWEKMS_BUFFER_TOO_SMALL.
+/// Errors: unavailable, buffer_too_small.
+jwekms_status jwekms_public_jwks(const jwekms_ctx* ctx, char* out, size_t* out_len,
+                                 jwekms_error* error);
+
+// ---- Listing ------------------------------------------------------------------------------------
+
+/// A page of keys in UID order, as they were when the handle was made.
+typedef struct jwekms_key_list jwekms_key_list;
+
+typedef struct jwekms_list_keys_options {
+  uint32_t struct_size;
+  uint32_t limit;     ///< Keys on a page, 1 to 1000. Default 100.
+  const char* after;  ///< The last UID of the page before. Default: the first page.
+  size_t after_len;
+  const char* prefix;  ///< Of a provider's UIDs: whose keys. Default: the database's.
+  size_t prefix_len;
+} jwekms_list_keys_options;
+
+#define JWEKMS_LIST_KEYS_OPTIONS_INIT \
+  { sizeof(jwekms_list_keys_options), 0, 0, 0, 0, 0 }
+
+/// Lists keys, without the destroyed ones.
+/// @param list  receives a handle, to be freed with jwekms_key_list_free().
+/// Errors: bad_request, not_found (nobody owns the prefix), unavailable.
+jwekms_status jwekms_list_keys(const jwekms_ctx* ctx, const jwekms_list_keys_options* options,
+                               jwekms_key_list** list, jwekms_error* error);
+
+/// Keys on the page; 0 for a NULL handle.
+size_t jwekms_key_list_count(const jwekms_key_list* list);
+
+/// 1 if there are keys beyond the page, else 0.
+int32_t jwekms_key_list_more(const jwekms_key_list* list);
+
+/// One key of the page.
+/// @param index  below jwekms_key_list_count().
+/// @param info   receives a handle of its own, to be freed with jwekms_key_info_free(), before the
+///               list or after it.
+/// Errors: bad_request (no such index), unavailable.
+jwekms_status jwekms_key_list_get(const jwekms_key_list* list, size_t index, jwekms_key_info** info,
+                                  jwekms_error* error);
+
+void jwekms_key_list_free(jwekms_key_list* list);
+
+#if defined(__GNUC__)
+#pragma GCC visibility pop
+#endif
+#ifdef __cplusplus
+}
+#endif
+
+#endif

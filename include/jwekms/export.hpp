@@ -1,0 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+// Everything is hidden by default; this marks what the shared library offers to C++.
+#define JWEKMS_API __attribute__((visibility("default")))

@@ -1,0 +1,130 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "jwekms/algorithms.hpp"
+#include "jwekms/export.hpp"
+#include "jwekms/jwe.hpp"
+#include "jwekms/policy.hpp"
+#include "jwekms/provider.hpp"
+#include "jwekms/result.hpp"
+
+namespace jwekms {
+
+namespace crypto {
+class Library;
+}
+namespace core {
+struct Context;
+}
+
+struct DecryptOptions {
+  /// UID or alias of the key to use, for tokens with no `kid` (Policy::require_kid) or with an
+  /// issuer's own. Empty: the token's `kid`. In a general serialization it picks the recipient.
+  std::string_view key{};
+};
+
+struct EncryptOptions {
+  std::string_view key{};  ///< UID or alias; becomes the header's `kid` as it stands here.
+  Alg alg = Alg::RSA_OAEP_256;
+  Enc enc = Enc::A256GCM;
+  Serialization serialization = Serialization::compact;  ///< Or flattened.
+  std::optional<std::span<const std::uint8_t>> aad{};    ///< Flattened only; not empty.
+};
+
+/// Decrypts, encrypts and keeps CEKs with keys that nobody can read: the CEK and the private key
+/// never come out of any call. A JWE says nothing about who made it: what decrypts is not thereby
+/// authentic.
+///
+/// Immutable after it is made; every call is thread-safe. Move-only.
+class JWEKMS_API Kms {
+ public:
+  /// Most programs call jwekms::open (open.hpp) instead.
+  /// @param providers  shared with the caller; prefixes must differ.
+  Kms(std::shared_ptr<const crypto::Library> library,
+      std::vector<std::shared_ptr<KeyProvider>> providers, const Policy& policy);
+  Kms(Kms&&) noexcept;
+  Kms& operator=(Kms&&) noexcept;
+  ~Kms();
+
+  [[nodiscard]] const Policy& policy() const noexcept;
+
+  /// Bytes that decrypt() needs in `out` at most. Reads the token, touches no key.
+  /// Errors: bad_request, too_large.
+  [[nodiscard]] Result<std::size_t> decrypt_bound(std::string_view token) const;
+
+  /// Decrypts one JWE. RFC 7516 §5.2.
+  /// @param token  compact, flattened or general serialization, UTF-8; must not overlap `out`.
+  /// @param out    writable, at least decrypt_bound(token) bytes; wiped on any failure.
+  /// @return plaintext bytes written.
+  /// Errors: bad_request, too_large, unsupported_algorithm, not_found, forbidden, crypto_failure
+  /// (key of the wrong kind), decryption_failed, unavailable, buffer_too_small.
+  [[nodiscard]] Result<std::size_t> decrypt(std::string_view token, std::span<std::uint8_t> out,
+                                            const DecryptOptions& options = {}) const;
+
+  /// Characters that encrypt() needs in `out` at most. Touches no key.
+  [[nodiscard]] std::size_t encrypt_bound(std::size_t plaintext_size_in_bytes,
+                                          const EncryptOptions& options) const noexcept;
+
+  /// Makes one JWE. RFC 7516 §5.1.
+  /// @param out  at least encrypt_bound() characters, UTF-8, not terminated.
+  /// @return characters written.
+  /// Errors: bad_request, unsupported_algorithm, not_found, forbidden, crypto_failure, unavailable,
+  /// buffer_too_small.
+  [[nodiscard]] Result<std::size_t> encrypt(std::span<const std::uint8_t> plaintext,
+                                            std::span<char> out,
+                                            const EncryptOptions& options) const;
+
+  /// Characters that reencrypt() needs in `out` at most. Touches no key.
+  [[nodiscard]] Result<std::size_t> reencrypt_bound(std::string_view token,
+                                                    const EncryptOptions& options) const;
+
+  /// Decrypts under one key and encrypts under another; the plaintext stays inside, in locked and
+  /// wiped memory. Parameters and errors as for decrypt() and encrypt().
+  [[nodiscard]] Result<std::size_t> reencrypt(std::string_view token, std::span<char> out,
+                                              const DecryptOptions& from,
+                                              const EncryptOptions& to) const;
+
+  /// Unwraps a token's CEK and keeps it as a managed key for `dir`, bound to its `enc`.
+  /// @param token  a whole token, or a JSON object with `protected` and `encrypted_key` alone.
+  /// @return what was kept; its UID is the `kid` of later `dir` tokens.
+  /// Errors: bad_request, unsupported_algorithm (any `alg` that wraps nothing with RSA), not_found,
+  /// forbidden, decryption_failed, crypto_failure (CEK size), conflict, unavailable.
+  [[nodiscard]] Result<KeyInfo> unwrap_key(std::string_view token, const KeepCek& keep = {},
+                                           const DecryptOptions& options = {}) const;
+
+  /// Makes a key. Errors: bad_request, conflict, unavailable.
+  [[nodiscard]] Result<KeyInfo> create_key(const CreateKey& request) const;
+  /// Errors: bad_request, crypto_failure (not a key for encryption, or too small), conflict,
+  /// unavailable.
+  [[nodiscard]] Result<KeyInfo> import_key(const ImportKey& request) const;
+  /// Errors: not_found, unavailable, internal_error.
+  [[nodiscard]] Result<KeyInfo> describe_key(std::string_view kid) const;
+  /// Lists the keys of the provider that owns `prefix` ("" is the database).
+  [[nodiscard]] Result<KeyPage> list_keys(const ListKeys& request,
+                                          std::string_view prefix = {}) const;
+  /// The public half as a JWK. Errors: not_found, crypto_failure (a symmetric key).
+  [[nodiscard]] Result<std::string> public_jwk(std::string_view kid) const;
+  /// The public halves of all active RSA keys, as a JWK Set (RFC 7517 §5).
+  [[nodiscard]] Result<std::string> public_jwks() const;
+  /// Errors: not_found, conflict, bad_request.
+  [[nodiscard]] Result<void> add_alias(std::string_view uid, std::string_view alias) const;
+  /// Errors: not_found.
+  [[nodiscard]] Result<void> remove_alias(std::string_view alias) const;
+  /// Moves a key's life forward. KeyState::destroyed erases it for good.
+  /// Errors: not_found, bad_request (a step back).
+  [[nodiscard]] Result<KeyInfo> set_key_state(std::string_view uid, KeyState state) const;
+
+ private:
+  std::unique_ptr<const core::Context> context_;
+};
+
+}  // namespace jwekms

@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "jwekms/export.hpp"
+#include "jwekms/kms.hpp"
+#include "jwekms/policy.hpp"
+#include "jwekms/provider.hpp"
+#include "jwekms/result.hpp"
+
+namespace jwekms {
+
+/// A key database in one SQLite file. Every secret in it is encrypted under the key-encryption
+/// key with its record's metadata bound to it. Several processes may share the file.
+struct DatabaseOptions {
+  std::string path{};  ///< Created if absent. Empty: no database.
+  /// File with the key-encryption key; empty: `path` + ".kek". Created with mode 0600 on first use
+  /// and a warning is given: keep it apart from the database's backups. Refused when group or
+  /// others can read it.
+  std::string kek_path{};
+  /// The key-encryption key itself, 32 bytes, handed in by the host instead of `kek_path`.
+  std::optional<std::span<const std::uint8_t>> kek{};
+  /// How long another process's change (a revocation above all) may go unseen.
+  std::chrono::milliseconds cache_ttl{1000};
+  std::size_t cache_entries = 1024;              ///< Decrypted keys held at most.
+  std::chrono::milliseconds busy_timeout{5000};  ///< Wait for another process's write.
+};
+
+/// Receives warnings for the operator; never key or token bytes. Called from any thread.
+using WarningSink = std::function<void(std::string_view text)>;
+
+struct Options {
+  DatabaseOptions database{};
+  std::vector<std::shared_ptr<KeyProvider>> providers{};  ///< Your own, beside the database.
+  Policy policy{};
+  /// OpenSSL property query for every algorithm, `fips=yes` for one. The host's own OpenSSL
+  /// configuration is neither read nor changed; providers other than the default one come from
+  /// `openssl_config`, a configuration file for this Kms alone.
+  std::string openssl_properties{};
+  std::string openssl_config{};
+  WarningSink on_warning{};  ///< Empty: warnings go to standard error.
+};
+
+/// Opens a Kms. Thread-safe.
+/// Errors: bad_request (options), unsupported_algorithm (the policy names what is not implemented),
+/// unavailable (database or key file out of reach),
+/// crypto_failure (the key-encryption key is not this database's), internal_error.
+[[nodiscard]] JWEKMS_API Result<Kms> open(const Options& options);
+
+}  // namespace jwekms

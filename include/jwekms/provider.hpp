@@ -1,0 +1,258 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "jwekms/algorithms.hpp"
+#include "jwekms/jose_header.hpp"
+#include "jwekms/key_uid.hpp"
+#include "jwekms/result.hpp"
+#include "jwekms/secret.hpp"
+
+namespace jwekms {
+
+// Distinct types, so that one cannot stand where another belongs. All are views.
+struct EncryptedKey {
+  std::span<const std::uint8_t> bytes;
+};
+struct Iv {
+  std::span<const std::uint8_t> bytes;
+};
+struct AuthTag {
+  std::span<const std::uint8_t> bytes;
+};
+
+/// The additional authenticated data of RFC 7516 §5.1 step 14: the protected header as it was
+/// received, then "." and the `aad` member if there is one, both still base64url.
+struct Aad {
+  std::string_view protected_b64;
+  std::optional<std::string_view> aad_b64;
+};
+
+/// Encrypted content as a token carries it. The ciphertext stays base64url, so that a key in the
+/// process can decode and decrypt it block by block, straight into the caller's buffer.
+struct SealedContent {
+  Iv iv;
+  Aad aad;
+  std::string_view ciphertext_b64;
+  AuthTag tag;
+};
+
+/// Where ContentKey::encrypt puts what it makes.
+struct SealInto {
+  std::span<char> ciphertext_b64;  ///< Exactly base64url::encoded_size(plaintext size).
+  std::span<std::uint8_t> iv;      ///< Exactly EncRow::iv_bytes; drawn by the key.
+  std::span<std::uint8_t> tag;     ///< Exactly EncRow::tag_bytes.
+};
+
+/// A content encryption key that can be used and not read. Lengths have been checked against the
+/// `enc` before a call; an implementation may rely on them. Thread-safe.
+class ContentKey {
+ public:
+  ContentKey() = default;
+  ContentKey(const ContentKey&) = delete;
+  ContentKey& operator=(const ContentKey&) = delete;
+  virtual ~ContentKey() = default;
+
+  /// Decrypts. RFC 7516 §5.2 steps 14 to 16.
+  /// @param out  at least decoded_size(ciphertext_b64) bytes; wiped on any failure.
+  /// @return plaintext bytes written.
+  /// Errors: bad_request (ciphertext is not base64url), decryption_failed, unavailable.
+  [[nodiscard]] virtual Result<std::size_t> decrypt(const SealedContent& sealed,
+                                                    std::span<std::uint8_t> out) const = 0;
+
+  /// Encrypts under a fresh IV that the key draws and, for a kept key, counts.
+  /// Errors: forbidden (the key's encryptions are used up), unavailable.
+  [[nodiscard]] virtual Result<void> encrypt(const Aad& aad,
+                                             std::span<const std::uint8_t> plaintext,
+                                             const SealInto& into) const = 0;
+};
+
+enum class KeyType : std::uint8_t { rsa = 1, oct = 2 };
+
+/// The life of a key goes one way: active, deactivated, compromised, destroyed.
+enum class KeyState : std::uint8_t {
+  active = 1,
+  deactivated = 2,  ///< Decrypts, does not encrypt.
+  compromised = 3,  ///< Decrypts only where Policy::allow_compromised; does not encrypt.
+  destroyed = 4,    ///< Gone; its UID stays taken.
+};
+
+/// All that anybody may know of a key.
+struct KeyInfo {
+  std::string uid{};
+  KeyType type = KeyType::rsa;
+  std::uint32_t bits = 0;    ///< Modulus of an RSA key, length of a symmetric one.
+  AlgSet algs{};             ///< The only `alg`s that it serves.
+  std::optional<Enc> enc{};  ///< Symmetric: the one `enc` it is bound to; none: any of its size.
+  KeyState state = KeyState::active;
+  bool may_decrypt = true;  ///< From a JWK's `key_ops`.
+  bool may_encrypt = true;
+  std::string parent{};  ///< For an unwrapped CEK: UID of the key that wrapped it.
+  std::string owner{};
+  std::int64_t created_at_s = 0;  ///< Seconds since 1970-01-01T00:00:00Z.
+  std::uint64_t version = 1;      ///< Rises with each change of this record.
+  std::vector<std::string> aliases{};
+};
+
+/// A CEK as it stands in a token, under one key.
+struct WrappedCek {
+  const AlgRow& alg;
+  const EncRow& enc;
+  const JoseHeader& header;
+  EncryptedKey encrypted_key;
+};
+
+/// A fresh CEK, wrapped for a recipient and ready to encrypt with.
+struct NewCek {
+  std::vector<std::uint8_t> encrypted_key;
+  std::unique_ptr<ContentKey> content_key;
+};
+
+/// One managed key. There is no export. The core has checked the key's state, type, algorithms
+/// and operations against its KeyInfo before any call. Thread-safe; may outlive its provider's
+/// cache entry.
+class Key {
+ public:
+  Key() = default;
+  Key(const Key&) = delete;
+  Key& operator=(const Key&) = delete;
+  virtual ~Key() = default;
+
+  [[nodiscard]] virtual const KeyInfo& info() const noexcept = 0;
+
+  /// Unwraps for one decryption, with implicit rejection (RFC 7516 §11.5): whatever is wrong with
+  /// `encrypted_key`, the result is a ContentKey over a random CEK, in the same time.
+  /// Errors: unavailable, internal_error; never anything about the token.
+  [[nodiscard]] virtual Result<std::unique_ptr<ContentKey>> unwrap(
+      const WrappedCek& wrapped) const = 0;
+
+  /// Unwraps for keeping, into the process. Only a provider that stores the CEK calls this, after
+  /// the core has authorised the operation.
+  /// Errors: decryption_failed, crypto_failure (the CEK's size does not fit `enc`), unavailable.
+  [[nodiscard]] virtual Result<Cek> unwrap_to_keep(const WrappedCek& wrapped,
+                                                   InsecureSecretAccess access) const = 0;
+
+  /// Draws a CEK for `enc` and wraps it. Errors: unavailable, internal_error.
+  [[nodiscard]] virtual Result<NewCek> wrap(const AlgRow& alg, const EncRow& enc) const = 0;
+
+  /// The key itself as a CEK (`dir`). Errors: crypto_failure (its size does not fit), unavailable.
+  [[nodiscard]] virtual Result<std::shared_ptr<const ContentKey>> content_key(
+      const EncRow& enc) const = 0;
+
+  /// The public half as a JWK (RFC 7517), with `kid` the UID. Errors: crypto_failure when it has
+  /// none.
+  [[nodiscard]] virtual Result<std::string> public_jwk() const = 0;
+};
+
+/// A new key. Members that are empty take a default.
+struct CreateKey {
+  std::string uid{};  ///< Empty: a random one is made.
+  KeyType type = KeyType::rsa;
+  std::uint32_t bits = 0;    ///< RSA: 2048 (default), 3072 or 4096. oct: from `enc`.
+  AlgSet algs{};             ///< Empty: all that fit the type.
+  std::optional<Enc> enc{};  ///< oct: A256GCM when absent.
+  std::vector<std::string> aliases{};
+  std::string owner{};
+};
+
+enum class KeyFormat : std::uint8_t {
+  jwk = 1,  ///< Private or symmetric JWK, JSON (RFC 7517).
+  pem = 2,  ///< PKCS#8 or PKCS#1, passphrase-protected or not.
+  der = 3,  ///< PKCS#8 or PKCS#1.
+  raw = 4,  ///< The bytes of a symmetric key.
+};
+
+/// A key from elsewhere. The caller keeps, and should wipe, `data` and `passphrase`.
+struct ImportKey {
+  KeyFormat format = KeyFormat::jwk;
+  std::span<const std::uint8_t> data{};
+  std::span<const std::uint8_t> passphrase{};  ///< Of an encrypted PEM; else empty.
+  std::string uid{};                           ///< Empty: the JWK's `kid`, or a random one.
+  AlgSet algs{};                               ///< Empty: from the JWK, or all that fit the type.
+  std::optional<Enc> enc{};                    ///< oct: binds the key to one `enc`.
+  std::vector<std::string> aliases{};
+  std::string owner{};
+};
+
+/// How an unwrapped CEK is kept.
+struct KeepCek {
+  std::string uid{};  ///< Empty: a random one is made.
+  /// Keep it where the key that unwraps it lives: an HSM unwraps it to an object of its own. A
+  /// `uid` that begins with `hsm::` asks for the same.
+  bool store_in_hsm = false;
+  std::vector<std::string> aliases{};
+  std::string owner{};
+};
+
+struct ListKeys {
+  std::string after{};      ///< The last UID of the page before; empty for the first.
+  std::size_t limit = 100;  ///< 1 to 1000.
+};
+struct KeyPage {
+  std::vector<KeyInfo> keys{};  ///< In UID order; destroyed keys are left out.
+  bool more = false;
+};
+
+/// A place where keys live: a database, an HSM, a service. Thread-safe.
+///
+/// "Not there" is not_found; "cannot tell" is unavailable. The two are never mixed up. What a
+/// provider cannot do it leaves to the defaults below, which answer bad_request.
+class KeyProvider {
+ public:
+  KeyProvider() = default;
+  KeyProvider(const KeyProvider&) = delete;
+  KeyProvider& operator=(const KeyProvider&) = delete;
+  virtual ~KeyProvider() = default;
+
+  /// UIDs that begin with this are this provider's; the longest prefix wins, and "" takes the
+  /// rest. Only a prefix of its own ever brings a provider `hsm::` UIDs.
+  [[nodiscard]] virtual std::string_view uid_prefix() const noexcept { return {}; }
+
+  /// The key that a UID or alias names. Errors: not_found, unavailable, internal_error (damaged).
+  [[nodiscard]] virtual Result<std::shared_ptr<const Key>> resolve(std::string_view kid) const = 0;
+
+  /// Acknowledged means durable, for this and for every change below.
+  /// Errors: bad_request, conflict, unavailable.
+  [[nodiscard]] virtual Result<KeyInfo> create(const CreateKey& request);
+  /// Errors: bad_request, conflict, crypto_failure (not a key for encryption), unavailable.
+  [[nodiscard]] virtual Result<KeyInfo> import(const ImportKey& request);
+  /// Unwraps a CEK with `parent` (of any provider) and keeps it, bound to its `enc`.
+  /// Errors: those of Key::unwrap_to_keep, conflict.
+  [[nodiscard]] virtual Result<KeyInfo> import_wrapped(const Key& parent, const WrappedCek& wrapped,
+                                                       const KeepCek& request);
+  [[nodiscard]] virtual Result<KeyPage> list(const ListKeys& request) const;
+  /// Errors: not_found, conflict.
+  [[nodiscard]] virtual Result<void> add_alias(std::string_view uid, std::string_view alias);
+  /// Errors: not_found.
+  [[nodiscard]] virtual Result<void> remove_alias(std::string_view alias);
+  /// Moves a key's life forward; KeyState::destroyed erases it. Errors: not_found, bad_request (a
+  /// step back).
+  [[nodiscard]] virtual Result<KeyInfo> set_state(std::string_view uid, KeyState state);
+
+ protected:
+  static constexpr Error not_offered{Errc::bad_request, 0,
+                                     "this key provider does not offer the operation"};
+};
+
+inline Result<KeyInfo> KeyProvider::create(const CreateKey&) { return not_offered; }
+inline Result<KeyInfo> KeyProvider::import(const ImportKey&) { return not_offered; }
+inline Result<KeyInfo> KeyProvider::import_wrapped(const Key&, const WrappedCek&, const KeepCek&) {
+  return not_offered;
+}
+inline Result<KeyPage> KeyProvider::list(const ListKeys&) const { return not_offered; }
+inline Result<void> KeyProvider::add_alias(std::string_view, std::string_view) {
+  return not_offered;
+}
+inline Result<void> KeyProvider::remove_alias(std::string_view) { return not_offered; }
+inline Result<KeyInfo> KeyProvider::set_state(std::string_view, KeyState) { return not_offered; }
+
+}  // namespace jwekms

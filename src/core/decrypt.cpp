@@ -1,0 +1,112 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "core/inflate.hpp"
+#include "core/token.hpp"
+#include "crypto/secret_buffer.hpp"
+
+namespace jwekms {
+
+namespace {
+
+using core::Operation;
+using core::Token;
+
+/// Opens the content with the CEK, wherever that is.
+[[nodiscard]] Result<std::size_t> open_content(const Key& key, const WrappedCek& wrapped,
+                                               const SealedContent& sealed,
+                                               std::span<std::uint8_t> out) {
+  if (wrapped.alg.mode == KeyManagement::direct) {
+    const Result<std::shared_ptr<const ContentKey>> cek = key.content_key(wrapped.enc);
+    if (!cek) return cek.error();
+    return (*cek)->decrypt(sealed, out);
+  }
+  const Result<std::unique_ptr<ContentKey>> cek = key.unwrap(wrapped);
+  if (!cek) return cek.error();
+  return (*cek)->decrypt(sealed, out);
+}
+
+/// RFC 7516 §5.2 steps 18 and 19, with the compressed plaintext in locked memory between.
+[[nodiscard]] Result<std::size_t> open_compressed(const Key& key, const WrappedCek& wrapped,
+                                                  const SealedContent& sealed,
+                                                  std::span<std::uint8_t> out, std::size_t bound) {
+  crypto::SecretBuffer compressed(base64url::decoded_size(sealed.ciphertext_b64.size()));
+  const auto bytes = compressed.bytes(InsecureSecretAccess::token());
+  const Result<std::size_t> opened = open_content(key, wrapped, sealed, bytes);
+  if (!opened) return opened;
+  return core::inflate_raw(bytes.first(*opened), out.first(bound));
+}
+
+[[nodiscard]] Result<std::size_t> decrypt_token(const core::Context& kms, Token& token,
+                                                std::span<std::uint8_t> out,
+                                                const DecryptOptions& options) {
+  const std::size_t bound = token.plaintext_bound(kms.policy.limits);
+  if (out.size() < bound) return Error{Errc::buffer_too_small, 0, "the output buffer is small"};
+  if (Result<void> selected = token.select(kms, options); !selected) return selected.error();
+  const Result<WrappedCek> wrapped = token.wrapped_cek();
+  if (!wrapped) return wrapped.error();
+  const Result<SealedContent> sealed = token.sealed_content();
+  if (!sealed) return sealed.error();
+  if (Result<void> allowed = core::authorise(token.key().info(), Operation::decrypt, wrapped->alg,
+                                             wrapped->enc, kms.policy);
+      !allowed)
+    return allowed.error();
+  if (token.header().has_zip) return open_compressed(token.key(), *wrapped, *sealed, out, bound);
+  return open_content(token.key(), *wrapped, *sealed, out);
+}
+
+/// Whether a failure may hide that the token is malformed.
+[[nodiscard]] bool hides_malformation(Errc code) noexcept {
+  return code != Errc::bad_request && code != Errc::too_large && code != Errc::buffer_too_small;
+}
+
+}  // namespace
+
+Result<std::size_t> Kms::decrypt_bound(std::string_view text) const {
+  Token token;
+  if (Result<void> parsed = token.parse(text, context_->policy); !parsed) return parsed.error();
+  return token.plaintext_bound(context_->policy.limits);
+}
+
+Result<std::size_t> Kms::decrypt(std::string_view text, std::span<std::uint8_t> out,
+                                 const DecryptOptions& options) const {
+  const crypto::ErrorQueueGuard guard;
+  Token token;
+  if (Result<void> parsed = token.parse(text, context_->policy); !parsed) {
+    secure_wipe(out.data(), out.size());
+    return parsed.error();
+  }
+  Result<std::size_t> result = decrypt_token(*context_, token, out, options);
+  if (result) return result;
+  secure_wipe(out.data(), out.size());
+  if (hides_malformation(result.error().code) && !token.is_base64url())
+    return detail::malformed("a part of the token is not base64url");
+  return result;
+}
+
+Result<KeyInfo> Kms::unwrap_key(std::string_view text, const KeepCek& keep,
+                                const DecryptOptions& options) const {
+  const crypto::ErrorQueueGuard guard;
+  Token token;
+  if (Result<void> parsed = token.parse(text, context_->policy); !parsed) return parsed.error();
+  const auto unwrap = [&]() -> Result<KeyInfo> {
+    if (Result<void> selected = token.select(*context_, options); !selected)
+      return selected.error();
+    // The use case's table: unwrapping takes the RSA algorithms alone.
+    if (token.header().alg->mode != KeyManagement::rsa_oaep)
+      return Error{Errc::unsupported_algorithm, 0, "alg wraps no CEK with RSA"};
+    const Result<WrappedCek> wrapped = token.wrapped_cek();
+    if (!wrapped) return wrapped.error();
+    if (Result<void> allowed = core::authorise(token.key().info(), Operation::unwrap, wrapped->alg,
+                                               wrapped->enc, context_->policy);
+        !allowed)
+      return allowed.error();
+    const Result<KeyProvider*> keeper = context_->route_new(keep.uid);
+    if (!keeper) return keeper.error();
+    return (*keeper)->import_wrapped(token.key(), *wrapped, keep);
+  };
+  Result<KeyInfo> result = unwrap();
+  if (!result && hides_malformation(result.error().code) && !token.is_base64url())
+    return detail::malformed("a part of the token is not base64url");
+  return result;
+}
+
+}  // namespace jwekms

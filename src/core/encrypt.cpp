@@ -1,0 +1,197 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <cjson/cJSON.h>
+
+#include <array>
+#include <cstring>
+#include <string>
+
+#include "core/token.hpp"
+#include "crypto/rsa_key.hpp"
+#include "crypto/secret_buffer.hpp"
+#include "jwekms/base64url.hpp"
+
+namespace jwekms {
+
+namespace {
+
+using core::Operation;
+
+constexpr std::size_t max_header_chars = 6 * max_uid_bytes + 128;  // every byte of kid as \u00XX
+constexpr std::size_t max_encrypted_key_bytes = crypto::rsa_max_bits / 8;
+
+/// Writes ASCII into a buffer whose size was checked against the bound beforehand.
+class Writer {
+ public:
+  explicit Writer(std::span<char> out) noexcept : out_(out) {}
+  void text(std::string_view s) noexcept {
+    std::memcpy(out_.data() + at_, s.data(), s.size());
+    at_ += s.size();
+  }
+  void base64url(std::span<const std::uint8_t> bytes) noexcept {
+    base64url::encode(bytes, skip(base64url::encoded_size(bytes.size())).data());
+  }
+  /// Leaves room to be filled later.
+  [[nodiscard]] std::span<char> skip(std::size_t chars) noexcept {
+    const std::span<char> room = out_.subspan(at_, chars);
+    at_ += chars;
+    return room;
+  }
+  [[nodiscard]] std::size_t size() const noexcept { return at_; }
+
+ private:
+  std::span<char> out_;
+  std::size_t at_ = 0;
+};
+
+/// The protected header, base64url. Errors: bad_request (a kid that is not UTF-8).
+[[nodiscard]] Result<std::string> make_header(const EncryptOptions& options) {
+  struct Free {
+    void operator()(cJSON* tree) const noexcept { cJSON_Delete(tree); }
+    void operator()(char* text) const noexcept { cJSON_free(text); }
+  };
+  const std::unique_ptr<cJSON, Free> tree(cJSON_CreateObject());
+  const std::string alg(row(options.alg).name), enc(row(options.enc).name), kid(options.key);
+  if (!tree || !cJSON_AddStringToObject(tree.get(), "alg", alg.c_str()) ||
+      !cJSON_AddStringToObject(tree.get(), "enc", enc.c_str()) ||
+      !cJSON_AddStringToObject(tree.get(), "kid", kid.c_str()))
+    throw std::bad_alloc();
+  const std::unique_ptr<char, Free> json(cJSON_PrintUnformatted(tree.get()));
+  if (!json) throw std::bad_alloc();
+  const std::string_view text(json.get());
+  // cJSON writes any bytes; what our own reader would refuse must not be sent.
+  if (!json::read(text)) return detail::malformed("the key's name cannot stand in JSON");
+  std::string header(base64url::encoded_size(text.size()), '\0');
+  base64url::encode({reinterpret_cast<const std::uint8_t*>(text.data()), text.size()},
+                    header.data());
+  return header;
+}
+
+/// A CEK for one token, and how it stands in it.
+struct TokenCek {
+  std::vector<std::uint8_t> encrypted_key;
+  std::shared_ptr<const ContentKey> content_key;
+};
+
+[[nodiscard]] Result<TokenCek> cek_for(const Key& key, const AlgRow& alg, const EncRow& enc) {
+  if (alg.mode == KeyManagement::direct) {
+    Result<std::shared_ptr<const ContentKey>> cek = key.content_key(enc);
+    if (!cek) return cek.error();
+    return TokenCek{{}, *std::move(cek)};
+  }
+  Result<NewCek> fresh = key.wrap(alg, enc);
+  if (!fresh) return fresh.error();
+  return TokenCek{std::move(fresh->encrypted_key), std::move(fresh->content_key)};
+}
+
+/// RFC 7516 §7.1 or §7.2.2: writes the token and encrypts straight into it.
+[[nodiscard]] Result<std::size_t> write_token(const EncryptOptions& options, const EncRow& enc,
+                                              std::string_view header, const TokenCek& cek,
+                                              std::span<const std::uint8_t> plaintext,
+                                              std::span<char> out) {
+  const bool compact = options.serialization == Serialization::compact;
+  std::string aad_b64;
+  Aad aad{header, std::nullopt};
+  if (options.aad) {
+    aad_b64.resize(base64url::encoded_size(options.aad->size()));
+    base64url::encode(*options.aad, aad_b64.data());
+    aad.aad_b64 = aad_b64;
+  }
+  Writer w(out);
+  if (!compact) w.text("{\"protected\":\"");
+  w.text(header);
+  if (compact) w.text(".");
+  // RFC 7516 §7.2.1: an empty encrypted_key is absent.
+  if (!compact && !cek.encrypted_key.empty()) w.text("\",\"encrypted_key\":\"");
+  w.base64url(cek.encrypted_key);
+  if (!compact && options.aad) {
+    w.text("\",\"aad\":\"");
+    w.text(aad_b64);
+  }
+  w.text(compact ? "." : "\",\"iv\":\"");
+  const std::span<char> iv_room = w.skip(base64url::encoded_size(enc.iv_bytes));
+  w.text(compact ? "." : "\",\"ciphertext\":\"");
+  const std::span<char> content_room = w.skip(base64url::encoded_size(plaintext.size()));
+  w.text(compact ? "." : "\",\"tag\":\"");
+
+  std::array<std::uint8_t, max_iv_bytes> iv;
+  std::array<std::uint8_t, max_tag_bytes> tag;
+  const SealInto into{content_room, std::span(iv).first(enc.iv_bytes),
+                      std::span(tag).first(enc.tag_bytes)};
+  if (Result<void> sealed = cek.content_key->encrypt(aad, plaintext, into); !sealed)
+    return sealed.error();
+  base64url::encode(into.iv, iv_room.data());
+  w.base64url(into.tag);
+  if (!compact) w.text("\"}");
+  return w.size();
+}
+
+[[nodiscard]] Result<void> check_options(const EncryptOptions& options, const Policy& policy) {
+  const AlgRow& alg = row(options.alg);
+  const EncRow& enc = row(options.enc);
+  if (alg.support != Support::implemented || !policy.algs.contains(alg.id) ||
+      enc.support != Support::implemented || !policy.encs.contains(enc.id))
+    return Error{Errc::unsupported_algorithm, 0, "alg or enc is not allowed"};
+  if (options.serialization == Serialization::general)
+    return Error{Errc::bad_request, 0, "tokens are made compact or flattened"};
+  if (options.aad && options.serialization == Serialization::compact)
+    return Error{Errc::bad_request, 0, "a compact token has no aad"};
+  if (options.aad && options.aad->empty())
+    return Error{Errc::bad_request, 0, "an empty aad is left out"};
+  return {};
+}
+
+}  // namespace
+
+std::size_t Kms::encrypt_bound(std::size_t plaintext_size_in_bytes,
+                               const EncryptOptions& options) const noexcept {
+  constexpr std::size_t json_text = 128;
+  constexpr std::size_t fixed =
+      base64url::encoded_size(max_header_chars) + base64url::encoded_size(max_encrypted_key_bytes) +
+      base64url::encoded_size(max_iv_bytes) + base64url::encoded_size(max_tag_bytes) + json_text;
+  const std::size_t aad = options.aad ? base64url::encoded_size(options.aad->size()) : 0;
+  return fixed + aad + base64url::encoded_size(plaintext_size_in_bytes);
+}
+
+Result<std::size_t> Kms::encrypt(std::span<const std::uint8_t> plaintext, std::span<char> out,
+                                 const EncryptOptions& options) const {
+  const crypto::ErrorQueueGuard guard;
+  if (Result<void> checked = check_options(options, context_->policy); !checked)
+    return checked.error();
+  if (out.size() < encrypt_bound(plaintext.size(), options))
+    return Error{Errc::buffer_too_small, 0, "the output buffer is small"};
+  const Result<std::shared_ptr<const Key>> key = context_->resolve(options.key);
+  if (!key) return key.error();
+  const Result<std::string> header = make_header(options);
+  if (!header) return header.error();
+  const AlgRow& alg = row(options.alg);
+  const EncRow& enc = row(options.enc);
+  if (Result<void> allowed =
+          core::authorise((*key)->info(), Operation::encrypt, alg, enc, context_->policy);
+      !allowed)
+    return allowed.error();
+  const Result<TokenCek> cek = cek_for(**key, alg, enc);
+  if (!cek) return cek.error();
+  return write_token(options, enc, *header, *cek, plaintext, out);
+}
+
+Result<std::size_t> Kms::reencrypt_bound(std::string_view token,
+                                         const EncryptOptions& options) const {
+  const Result<std::size_t> plaintext = decrypt_bound(token);
+  if (!plaintext) return plaintext;
+  return encrypt_bound(*plaintext, options);
+}
+
+Result<std::size_t> Kms::reencrypt(std::string_view token, std::span<char> out,
+                                   const DecryptOptions& from, const EncryptOptions& to) const {
+  const Result<std::size_t> bound = decrypt_bound(token);
+  if (!bound) return bound;
+  if (out.size() < encrypt_bound(*bound, to))
+    return Error{Errc::buffer_too_small, 0, "the output buffer is small"};
+  crypto::SecretBuffer plaintext(*bound);
+  const auto bytes = plaintext.bytes(InsecureSecretAccess::token());
+  const Result<std::size_t> size = decrypt(token, bytes, from);
+  if (!size) return size;
+  return encrypt(bytes.first(*size), out, to);
+}
+
+}  // namespace jwekms

@@ -1,0 +1,186 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "providers/db/db_key.hpp"
+
+#include <cjson/cJSON.h>
+
+#include <algorithm>
+#include <array>
+#include <new>
+#include <string>
+
+#include "crypto/rsa_key.hpp"
+#include "jwekms/base64url.hpp"
+#include "jwekms/json.hpp"
+
+namespace jwekms::db {
+
+namespace {
+
+constexpr Error wrong_kind{Errc::crypto_failure, 0, "the key is of the wrong kind"};
+
+struct FreeJson {
+  void operator()(cJSON* tree) const noexcept { cJSON_Delete(tree); }
+  void operator()(char* text) const noexcept { cJSON_free(text); }
+};
+
+/// A flat JSON object for output. cJSON fails in one way only: no memory.
+class JsonObject {
+ public:
+  JsonObject() : tree_(need(cJSON_CreateObject())) {}
+  void string(const char* name, const std::string& value) {
+    need(cJSON_AddStringToObject(tree_.get(), name, value.c_str()));
+  }
+  void strings(const char* name, std::initializer_list<const char*> values) {
+    cJSON* array = need(cJSON_AddArrayToObject(tree_.get(), name));
+    for (const char* value : values) cJSON_AddItemToArray(array, need(cJSON_CreateString(value)));
+  }
+  [[nodiscard]] std::string print() const {
+    const std::unique_ptr<char, FreeJson> text(need(cJSON_PrintUnformatted(tree_.get())));
+    return text.get();
+  }
+
+ private:
+  template <class T>
+  static T* need(T* pointer) {
+    if (pointer == nullptr) throw std::bad_alloc();
+    return pointer;
+  }
+  std::unique_ptr<cJSON, FreeJson> tree_;
+};
+
+[[nodiscard]] bool is_utf8(std::string_view text) noexcept {
+  while (!text.empty()) {
+    const std::size_t size =
+        static_cast<unsigned char>(text[0]) < 0x80 ? 1 : json::detail::utf8_size(text);
+    if (size == 0) return false;
+    text.remove_prefix(size);
+  }
+  return true;
+}
+
+[[nodiscard]] std::string base64url_of(std::span<const std::uint8_t> bytes) {
+  std::string text(base64url::encoded_size(bytes.size()), '\0');
+  base64url::encode(bytes, text.data());
+  return text;
+}
+
+class RsaDbKey final : public Key {
+ public:
+  RsaDbKey(std::shared_ptr<const crypto::Library> library, KeyInfo info,
+           std::shared_ptr<const crypto::RsaKey> rsa)
+      : library_(std::move(library)), info_(std::move(info)), rsa_(std::move(rsa)) {}
+
+  const KeyInfo& info() const noexcept override { return info_; }
+
+  Result<std::unique_ptr<ContentKey>> unwrap(const WrappedCek& wrapped) const override {
+    Result<Cek> cek = rsa_->unwrap_or_random(wrapped);
+    if (!cek) return cek.error();
+    return crypto::make_content_key(library_, wrapped.enc, *std::move(cek));
+  }
+
+  Result<Cek> unwrap_to_keep(const WrappedCek& wrapped, InsecureSecretAccess) const override {
+    return rsa_->unwrap_to_keep(wrapped);
+  }
+
+  Result<NewCek> wrap(const AlgRow& alg, const EncRow& enc) const override {
+    Cek cek;
+    const Result<void> drawn =
+        library_->random(cek.fill(enc.cek_bytes, InsecureSecretAccess::token()));
+    if (!drawn) return drawn.error();
+    Result<std::vector<std::uint8_t>> encrypted_key = rsa_->wrap(alg, cek);
+    if (!encrypted_key) return encrypted_key.error();
+    Result<std::unique_ptr<ContentKey>> content_key =
+        crypto::make_content_key(library_, enc, std::move(cek));
+    if (!content_key) return content_key.error();
+    return NewCek{*std::move(encrypted_key), *std::move(content_key)};
+  }
+
+  Result<std::shared_ptr<const ContentKey>> content_key(const EncRow&) const override {
+    return wrong_kind;
+  }
+
+  Result<std::string> public_jwk() const override {
+    const Result<crypto::RsaKey::Public> numbers = rsa_->public_numbers();
+    if (!numbers) return numbers.error();
+    JsonObject jwk;
+    jwk.string("kty", "RSA");
+    // RFC 7517 §4.5: a `kid` is a string, so a UID that is no UTF-8 cannot be one.
+    if (is_utf8(info_.uid)) jwk.string("kid", info_.uid);
+    jwk.string("use", "enc");
+    for (const AlgRow& r : alg_table)
+      if (info_.algs == AlgSet{r.id}) jwk.string("alg", std::string(r.name));
+    jwk.strings("key_ops", {"wrapKey", "encrypt"});
+    jwk.string("n", base64url_of(numbers->n));
+    jwk.string("e", base64url_of(numbers->e));
+    return jwk.print();
+  }
+
+ private:
+  const std::shared_ptr<const crypto::Library> library_;
+  const KeyInfo info_;
+  const std::shared_ptr<const crypto::RsaKey> rsa_;
+};
+
+class OctDbKey final : public Key {
+ public:
+  using ContentKeys = std::array<std::shared_ptr<const ContentKey>, enc_table.size()>;
+
+  OctDbKey(KeyInfo info, ContentKeys content_keys)
+      : info_(std::move(info)), content_keys_(std::move(content_keys)) {}
+
+  const KeyInfo& info() const noexcept override { return info_; }
+
+  Result<std::unique_ptr<ContentKey>> unwrap(const WrappedCek&) const override {
+    return wrong_kind;
+  }
+  Result<Cek> unwrap_to_keep(const WrappedCek&, InsecureSecretAccess) const override {
+    return wrong_kind;
+  }
+  Result<NewCek> wrap(const AlgRow&, const EncRow&) const override { return wrong_kind; }
+
+  Result<std::shared_ptr<const ContentKey>> content_key(const EncRow& enc) const override {
+    if (const auto& key = content_keys_[static_cast<std::size_t>(enc.id)]) return key;
+    if (info_.enc && *info_.enc != enc.id)
+      return Error{Errc::crypto_failure, 0, "the key is bound to another enc"};
+    return Error{Errc::crypto_failure, 0, "the key's size does not fit enc"};
+  }
+
+  Result<std::string> public_jwk() const override { return wrong_kind; }
+
+ private:
+  const KeyInfo info_;
+  const ContentKeys content_keys_;
+};
+
+}  // namespace
+
+Result<std::shared_ptr<const Key>> make_rsa_key(std::shared_ptr<const crypto::Library> library,
+                                                KeyInfo info, std::span<const std::uint8_t> pkcs8) {
+  Result<std::shared_ptr<const crypto::RsaKey>> rsa = crypto::RsaKey::from_pkcs8(library, pkcs8);
+  if (!rsa) return rsa.error();
+  return std::shared_ptr<const Key>(
+      std::make_shared<RsaDbKey>(std::move(library), std::move(info), *std::move(rsa)));
+}
+
+/// Makes a ContentKey for each `enc` that the key may serve, here and now: they keep their contexts
+/// from call to call, and the bytes themselves need not stay.
+Result<std::shared_ptr<const Key>> make_oct_key(std::shared_ptr<const crypto::Library> library,
+                                                KeyInfo info, std::span<const std::uint8_t> bytes,
+                                                std::shared_ptr<crypto::EncryptionBudget> budget) {
+  OctDbKey::ContentKeys content_keys;
+  for (const EncRow& enc : enc_table) {
+    const bool serves = enc.support == Support::implemented && enc.cek_bytes == bytes.size() &&
+                        (!info.enc || *info.enc == enc.id);
+    if (!serves) continue;
+    Cek cek;
+    std::ranges::copy(bytes, cek.fill(bytes.size(), InsecureSecretAccess::token()).begin());
+    Result<std::unique_ptr<ContentKey>> made =
+        crypto::make_content_key(library, enc, std::move(cek), budget);
+    if (!made) return made.error();
+    content_keys[static_cast<std::size_t>(enc.id)] = *std::move(made);
+  }
+  return std::shared_ptr<const Key>(
+      std::make_shared<OctDbKey>(std::move(info), std::move(content_keys)));
+}
+
+}  // namespace jwekms::db

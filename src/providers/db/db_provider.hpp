@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <memory>
+
+#include "crypto/library.hpp"
+#include "jwekms/open.hpp"
+#include "jwekms/policy.hpp"
+#include "jwekms/provider.hpp"
+#include "jwekms/result.hpp"
+
+namespace jwekms::db {
+
+/// Opens the database of `options`, and makes it and its key-encryption key file where there are
+/// none. A forked child may go on using the provider; it must not open the same file again while
+/// it has one that it inherited.
+/// @param warn    may be empty.
+/// @param policy  `rsa_min_bits` is held to when a key comes in.
+/// Errors: bad_request (options), unavailable (database or key file out of reach; the key file of
+/// an existing database is missing), forbidden (the key file is open to others), crypto_failure
+/// (another database's key), internal_error (damaged, foreign, or of a newer version).
+[[nodiscard]] Result<std::shared_ptr<KeyProvider>> open_database(
+    std::shared_ptr<const crypto::Library> library, const DatabaseOptions& options,
+    const WarningSink& warn, const Policy& policy);
+
+}  // namespace jwekms::db

@@ -1,0 +1,301 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "providers/db/sqlite_store.hpp"
+
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <cerrno>
+
+#include "providers/db/new_file.hpp"
+#include "providers/db/per_process.hpp"
+#include "providers/db/sqlite_connection.hpp"
+
+namespace jwekms::db {
+
+namespace {
+
+constexpr Error taken{Errc::conflict, 0, "the UID or alias exists already"};
+
+#define JWEKMS_KEY_COLUMNS                                                                  \
+  "uid, type, bits, algs, enc, state, may_decrypt, may_encrypt, owner, parent, created_at," \
+  " version, iv, sealed, tag"
+
+/// A statement whose parameters are bound in turn: bytes as BLOB, JOSE names as TEXT.
+class Query {
+ public:
+  Query(SQLite::Database& database, const char* sql) : statement_(database, sql) {}
+
+  Query& bytes(const void* data, std::size_t size) {
+    // A null pointer would be NULL rather than no bytes.
+    statement_.bind(++bound_, size == 0 ? "" : data, static_cast<int>(size));
+    return *this;
+  }
+  Query& bytes(std::string_view value) { return bytes(value.data(), value.size()); }
+  Query& bytes(const std::vector<std::uint8_t>& value) { return bytes(value.data(), value.size()); }
+  Query& text(const std::string& value) {
+    statement_.bind(++bound_, value);
+    return *this;
+  }
+  Query& number(std::int64_t value) {
+    statement_.bind(++bound_, value);
+    return *this;
+  }
+
+  [[nodiscard]] bool next() { return statement_.executeStep(); }
+  /// Runs a statement that gives no rows; returns the number of rows it changed.
+  int run() { return statement_.exec(); }
+
+  [[nodiscard]] std::int64_t number_at(int i) { return statement_.getColumn(i).getInt64(); }
+  [[nodiscard]] std::string text_at(int i) { return statement_.getColumn(i).getString(); }
+  [[nodiscard]] std::vector<std::uint8_t> bytes_at(int i) {
+    const SQLite::Column column = statement_.getColumn(i);
+    const auto* data = static_cast<const std::uint8_t*>(column.getBlob());
+    return {data, data + column.getBytes()};
+  }
+
+ private:
+  SQLite::Statement statement_;
+  int bound_ = 0;
+};
+
+[[nodiscard]] KeyRow key_row(Query& query) {
+  KeyRow row;
+  row.uid = query.text_at(0);
+  row.type = query.number_at(1);
+  row.bits = query.number_at(2);
+  row.algs = query.text_at(3);
+  row.enc = query.text_at(4);
+  row.state = query.number_at(5);
+  row.may_decrypt = query.number_at(6);
+  row.may_encrypt = query.number_at(7);
+  row.owner = query.text_at(8);
+  row.parent = query.text_at(9);
+  row.created_at_s = query.number_at(10);
+  row.version = query.number_at(11);
+  row.iv = query.bytes_at(12);
+  row.sealed = query.bytes_at(13);
+  row.tag = query.bytes_at(14);
+  return row;
+}
+
+[[nodiscard]] AliasRow alias_row(Query& query) {
+  return {query.text_at(0), query.text_at(1), query.bytes_at(2), query.bytes_at(3)};
+}
+
+/// All columns of a row but its UID.
+Query& bind_fields(Query& query, const KeyRow& row) {
+  query.number(row.type).number(row.bits).text(row.algs).text(row.enc).number(row.state);
+  query.number(row.may_decrypt).number(row.may_encrypt).bytes(row.owner).bytes(row.parent);
+  query.number(row.created_at_s).number(row.version);
+  return query.bytes(row.iv).bytes(row.sealed).bytes(row.tag);
+}
+
+/// UIDs and aliases share one namespace, which no constraint of the schema expresses.
+[[nodiscard]] bool is_taken(SQLite::Database& database, std::string_view name) {
+  Query query(database,
+              "SELECT EXISTS (SELECT 1 FROM keys WHERE uid = ?1)"
+              " OR EXISTS (SELECT 1 FROM aliases WHERE alias = ?1)");
+  query.bytes(name);
+  return query.next() && query.number_at(0) != 0;
+}
+
+[[nodiscard]] Result<void> insert_aliases(SQLite::Database& database,
+                                          std::span<const AliasRow> aliases) {
+  for (const AliasRow& row : aliases) {
+    if (is_taken(database, row.alias)) return taken;
+    Query(database, "INSERT INTO aliases (alias, uid, iv, tag) VALUES (?, ?, ?, ?)")
+        .bytes(row.alias)
+        .bytes(row.uid)
+        .bytes(row.iv)
+        .bytes(row.tag)
+        .run();
+  }
+  return {};
+}
+
+void delete_aliases(SQLite::Database& database, std::string_view uid, const AliasChange& change) {
+  if (change.remove_all)
+    Query(database, "DELETE FROM aliases WHERE uid = ?").bytes(uid).run();
+  else if (change.remove)
+    Query(database, "DELETE FROM aliases WHERE alias = ? AND uid = ?")
+        .bytes(*change.remove)
+        .bytes(uid)
+        .run();
+}
+
+class SqliteStore final : public Store {
+  template <class Call>
+  [[nodiscard]] auto use(Call call) {
+    return connections_.get().use(call);
+  }
+
+  /// Runs a call within a transaction that holds the write lock from its start. What the call
+  /// reports as done is committed, and on disk, before it is returned; an error undoes it.
+  template <class Call>
+  [[nodiscard]] auto change(Call call) {
+    return use([&](SQLite::Database& database) {
+      SQLite::Transaction transaction(database, SQLite::TransactionBehavior::IMMEDIATE);
+      auto result = call(database);
+      if (result) transaction.commit();
+      return result;
+    });
+  }
+
+ public:
+  SqliteStore(const std::string& path, std::chrono::milliseconds busy_timeout)
+      : connections_([path, busy_timeout](SqliteConnection* inherited, const auto&) {
+          return std::make_unique<SqliteConnection>(path, busy_timeout, inherited);
+        }) {}
+
+  [[nodiscard]] Result<void> try_open() {
+    return use([](SQLite::Database&) -> Result<void> { return {}; });
+  }
+
+  Result<std::vector<std::uint8_t>> meta(
+      std::string_view name,
+      const std::function<Result<std::vector<std::uint8_t>>()>& make) override {
+    using Value = std::vector<std::uint8_t>;
+    const std::string key(name);
+    const auto find = [&key](SQLite::Database& database) -> std::optional<Value> {
+      Query query(database, "SELECT value FROM meta WHERE name = ?");
+      query.text(key);
+      if (!query.next()) return std::nullopt;
+      return query.bytes_at(0);
+    };
+    return use([&](SQLite::Database& database) -> Result<Value> {
+      if (std::optional<Value> value = find(database)) return *std::move(value);
+      SQLite::Transaction transaction(database, SQLite::TransactionBehavior::IMMEDIATE);
+      if (std::optional<Value> value = find(database)) return *std::move(value);
+      if (database.execAndGet("SELECT EXISTS (SELECT 1 FROM keys)").getInt() != 0)
+        return damaged_file;
+      Result<Value> made = make();
+      if (!made) return made;
+      Query(database, "INSERT INTO meta (name, value) VALUES (?, ?)").text(key).bytes(*made).run();
+      transaction.commit();
+      return made;
+    });
+  }
+
+  Result<std::optional<KeyRow>> find_key(std::string_view uid) override {
+    return use([&](SQLite::Database& database) -> Result<std::optional<KeyRow>> {
+      Query query(database, "SELECT " JWEKMS_KEY_COLUMNS " FROM keys WHERE uid = ?");
+      if (!query.bytes(uid).next()) return std::optional<KeyRow>{};
+      return std::optional<KeyRow>{key_row(query)};
+    });
+  }
+
+  Result<std::optional<AliasRow>> find_alias(std::string_view alias) override {
+    return use([&](SQLite::Database& database) -> Result<std::optional<AliasRow>> {
+      Query query(database, "SELECT alias, uid, iv, tag FROM aliases WHERE alias = ?");
+      if (!query.bytes(alias).next()) return std::optional<AliasRow>{};
+      return std::optional<AliasRow>{alias_row(query)};
+    });
+  }
+
+  Result<std::vector<AliasRow>> aliases_of(std::string_view uid) override {
+    return use([&](SQLite::Database& database) -> Result<std::vector<AliasRow>> {
+      Query query(database, "SELECT alias, uid, iv, tag FROM aliases WHERE uid = ? ORDER BY alias");
+      query.bytes(uid);
+      std::vector<AliasRow> rows;
+      while (query.next()) rows.push_back(alias_row(query));
+      return rows;
+    });
+  }
+
+  Result<std::vector<KeyRow>> page(std::string_view after, std::size_t limit) override {
+    return use([&](SQLite::Database& database) -> Result<std::vector<KeyRow>> {
+      Query query(database,
+                  "SELECT " JWEKMS_KEY_COLUMNS " FROM keys WHERE uid > ? ORDER BY uid LIMIT ?");
+      query.bytes(after).number(static_cast<std::int64_t>(limit));
+      std::vector<KeyRow> rows;
+      while (query.next()) rows.push_back(key_row(query));
+      return rows;
+    });
+  }
+
+  Result<std::optional<Stamp>> stamp(std::string_view name) override {
+    return use([&](SQLite::Database& database) -> Result<std::optional<Stamp>> {
+      Query query(database,
+                  "SELECT uid, version, state FROM keys WHERE uid = ?1"
+                  " OR uid = (SELECT uid FROM aliases WHERE alias = ?1)");
+      if (!query.bytes(name).next()) return std::optional<Stamp>{};
+      return std::optional<Stamp>{{query.text_at(0), query.number_at(1), query.number_at(2)}};
+    });
+  }
+
+  Result<void> insert(const KeyRow& row, std::span<const AliasRow> aliases) override {
+    return change([&](SQLite::Database& database) -> Result<void> {
+      if (is_taken(database, row.uid)) return taken;
+      Query query(database, "INSERT INTO keys (" JWEKMS_KEY_COLUMNS
+                            ") VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)");
+      bind_fields(query.bytes(row.uid), row).run();
+      return insert_aliases(database, aliases);
+    });
+  }
+
+  Result<bool> update(const KeyRow& row, const AliasChange& aliases) override {
+    return change([&](SQLite::Database& database) -> Result<bool> {
+      Query query(database,
+                  "UPDATE keys SET type = ?, bits = ?, algs = ?, enc = ?, state = ?,"
+                  " may_decrypt = ?, may_encrypt = ?, owner = ?, parent = ?, created_at = ?,"
+                  " version = ?, iv = ?, sealed = ?, tag = ? WHERE uid = ? AND version = ?");
+      bind_fields(query, row).bytes(row.uid).number(row.version - 1);
+      if (query.run() != 1) return false;
+      delete_aliases(database, row.uid, aliases);
+      if (const Result<void> r = insert_aliases(database, aliases.add); !r) return r.error();
+      return true;
+    });
+  }
+
+  Result<std::uint64_t> lease_encryptions(std::string_view uid, std::uint64_t most,
+                                          std::uint64_t limit) override {
+    return change([&](SQLite::Database& database) -> Result<std::uint64_t> {
+      Query find(database, "SELECT encryptions FROM keys WHERE uid = ?");
+      if (!find.bytes(uid).next()) return Error{Errc::not_found, 0, "no such key"};
+      const std::int64_t used = find.number_at(0);
+      if (used < 0) return damaged_file;
+      const std::uint64_t left = limit - std::min(static_cast<std::uint64_t>(used), limit);
+      if (left == 0) return std::uint64_t{0};
+      // The last ones are handed out in small blocks, so that no process sits on all of them.
+      const std::uint64_t grant = std::clamp<std::uint64_t>(left / 16, 1, most);
+      Query(database, "UPDATE keys SET encryptions = encryptions + ? WHERE uid = ?")
+          .number(static_cast<std::int64_t>(grant))
+          .bytes(uid)
+          .run();
+      return grant;
+    });
+  }
+
+  Result<bool> scrub() override {
+    return use([](SQLite::Database& database) -> Result<bool> {
+      return database.execAndGet("PRAGMA wal_checkpoint(TRUNCATE)").getInt() == 0;
+    });
+  }
+
+ private:
+  PerProcess<SqliteConnection> connections_;
+};
+
+/// SQLite would make the file itself, but readable by all.
+[[nodiscard]] Result<void> make_file(const std::string& path) {
+  struct stat about {};
+  if (stat(path.c_str(), &about) == 0) return {};
+  if (errno != ENOENT) return Error{Errc::unavailable, 0, "the database cannot be reached"};
+  const Result<bool> made = make_new_file(path, {});
+  if (!made) return made.error();
+  return {};
+}
+
+}  // namespace
+
+Result<std::shared_ptr<Store>> open_sqlite_store(const std::string& path,
+                                                 std::chrono::milliseconds busy_timeout) {
+  if (path.empty() || path.find('\0') != std::string::npos)
+    return Error{Errc::bad_request, 0, "malformed path of a database"};
+  if (const Result<void> made = make_file(path); !made) return made.error();
+  auto store = std::make_shared<SqliteStore>(path, busy_timeout);
+  if (const Result<void> opened = store->try_open(); !opened) return opened.error();
+  return std::shared_ptr<Store>(std::move(store));
+}
+
+}  // namespace jwekms::db

@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "jwekms/provider.hpp"
+#include "jwekms/result.hpp"
+
+namespace jwekms::db {
+
+/// A key as it is stored. Nothing in it is believed before record.hpp has checked it.
+struct KeyRow {
+  std::string uid;
+  std::int64_t type = 0;
+  std::int64_t bits = 0;
+  std::string algs;  ///< JOSE names in the table's order, with a space between.
+  std::string enc;   ///< JOSE name, or empty.
+  std::int64_t state = 0;
+  std::int64_t may_decrypt = 0;
+  std::int64_t may_encrypt = 0;
+  std::string owner;
+  std::string parent;
+  std::int64_t created_at_s = 0;
+  std::int64_t version = 0;
+  std::vector<std::uint8_t> iv, sealed, tag;
+};
+
+/// Another name of a key.
+struct AliasRow {
+  std::string alias;
+  std::string uid;
+  std::vector<std::uint8_t> iv, tag;
+};
+
+/// What tells whether a key is still the one that was read.
+struct Stamp {
+  std::string uid;
+  std::int64_t version = 0;
+  std::int64_t state = 0;
+};
+
+/// What an update does to a key's aliases.
+struct AliasChange {
+  std::span<const AliasRow> add;
+  std::optional<std::string_view> remove;
+  bool remove_all = false;
+};
+
+/// Rows in, rows out; no cryptography and no secrets in the clear. Names are opaque bytes. A change
+/// is durable when its call returns. Thread-safe, and usable in a forked child.
+///
+/// Errors of every call: unavailable (cannot be reached, locked, full), internal_error (the file is
+/// damaged or foreign).
+class Store {
+ public:
+  Store() = default;
+  Store(const Store&) = delete;
+  Store& operator=(const Store&) = delete;
+  virtual ~Store() = default;
+
+  /// A value that belongs to the whole database. When there is none, `make` makes it, under the
+  /// write lock, so that of several processes one does; it must not call the store.
+  /// Errors: internal_error when there is none although there are keys.
+  [[nodiscard]] virtual Result<std::vector<std::uint8_t>> meta(
+      std::string_view name, const std::function<Result<std::vector<std::uint8_t>>()>& make) = 0;
+
+  [[nodiscard]] virtual Result<std::optional<KeyRow>> find_key(std::string_view uid) = 0;
+  [[nodiscard]] virtual Result<std::optional<AliasRow>> find_alias(std::string_view alias) = 0;
+  /// In the aliases' own order.
+  [[nodiscard]] virtual Result<std::vector<AliasRow>> aliases_of(std::string_view uid) = 0;
+  /// The next rows in UID order, destroyed ones too.
+  [[nodiscard]] virtual Result<std::vector<KeyRow>> page(std::string_view after,
+                                                         std::size_t limit) = 0;
+  /// Of the key that a UID or alias names.
+  [[nodiscard]] virtual Result<std::optional<Stamp>> stamp(std::string_view name) = 0;
+
+  /// Errors: conflict when any of the names is taken, be it by a UID or an alias.
+  [[nodiscard]] virtual Result<void> insert(const KeyRow& row,
+                                            std::span<const AliasRow> aliases) = 0;
+  /// Replaces a row whose version is one below `row.version`; false when there is none.
+  /// Errors: conflict when an added alias is taken.
+  [[nodiscard]] virtual Result<bool> update(const KeyRow& row, const AliasChange& aliases) = 0;
+
+  /// Takes encryptions from a key's count: `most`, or fewer where few are left below `limit`; 0
+  /// when there are none. Errors: not_found.
+  [[nodiscard]] virtual Result<std::uint64_t> lease_encryptions(std::string_view uid,
+                                                                std::uint64_t most,
+                                                                std::uint64_t limit) = 0;
+
+  /// Overwrites what remains of replaced rows outside the tables. False: not now.
+  [[nodiscard]] virtual Result<bool> scrub() = 0;
+};
+
+}  // namespace jwekms::db

@@ -1,0 +1,384 @@
+// SPDX-License-Identifier: Apache-2.0
+// What was published may not move: values, layouts, and the rules for structs of other releases.
+#include <array>
+#include <cstddef>
+#include <cstring>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "fixture.hpp"
+#include "jwekms/error.hpp"
+#include "jwekms/provider.hpp"
+#include "jwekms/version.hpp"
+#include "struct_size.hpp"
+
+using jwekms::Errc;
+using namespace std::string_view_literals;
+
+TEST_CASE("published values never change", "[capi][abi]") {
+  CHECK(JWEKMS_ABI_VERSION == 1);
+  CHECK(JWEKMS_OK == 0);
+  CHECK(JWEKMS_BAD_REQUEST == 1);
+  CHECK(JWEKMS_FORBIDDEN == 2);
+  CHECK(JWEKMS_NOT_FOUND == 3);
+  CHECK(JWEKMS_CONFLICT == 4);
+  CHECK(JWEKMS_TOO_LARGE == 5);
+  CHECK(JWEKMS_UNSUPPORTED_ALGORITHM == 6);
+  CHECK(JWEKMS_DECRYPTION_FAILED == 7);
+  CHECK(JWEKMS_CRYPTO_FAILURE == 8);
+  CHECK(JWEKMS_UNAVAILABLE == 9);
+  CHECK(JWEKMS_INTERNAL_ERROR == 10);
+  CHECK(JWEKMS_BUFFER_TOO_SMALL == 11);
+  CHECK(JWEKMS_ALLOW_MISSING_KID == 1);
+  CHECK(JWEKMS_ALLOW_UNPROTECTED == 2);
+  CHECK(JWEKMS_ALLOW_ZIP == 4);
+  CHECK(JWEKMS_ALLOW_COMPROMISED == 8);
+  CHECK(JWEKMS_COMPACT == 0);
+  CHECK(JWEKMS_FLATTENED == 1);
+  CHECK(JWEKMS_KEY_TYPE_RSA == 1);
+  CHECK(JWEKMS_KEY_TYPE_OCT == 2);
+  CHECK(JWEKMS_KEY_ACTIVE == 1);
+  CHECK(JWEKMS_KEY_DEACTIVATED == 2);
+  CHECK(JWEKMS_KEY_COMPROMISED == 3);
+  CHECK(JWEKMS_KEY_DESTROYED == 4);
+  CHECK(JWEKMS_KEY_FORMAT_JWK == 1);
+  CHECK(JWEKMS_KEY_FORMAT_PEM == 2);
+  CHECK(JWEKMS_KEY_FORMAT_DER == 3);
+  CHECK(JWEKMS_KEY_FORMAT_RAW == 4);
+}
+
+TEST_CASE("C's values are C++'s", "[capi][abi]") {
+  using jwekms::KeyFormat, jwekms::KeyState, jwekms::KeyType;
+  CHECK(JWEKMS_KEY_TYPE_RSA == static_cast<int>(KeyType::rsa));
+  CHECK(JWEKMS_KEY_TYPE_OCT == static_cast<int>(KeyType::oct));
+  CHECK(JWEKMS_KEY_ACTIVE == static_cast<int>(KeyState::active));
+  CHECK(JWEKMS_KEY_DEACTIVATED == static_cast<int>(KeyState::deactivated));
+  CHECK(JWEKMS_KEY_COMPROMISED == static_cast<int>(KeyState::compromised));
+  CHECK(JWEKMS_KEY_DESTROYED == static_cast<int>(KeyState::destroyed));
+  CHECK(JWEKMS_KEY_FORMAT_JWK == static_cast<int>(KeyFormat::jwk));
+  CHECK(JWEKMS_KEY_FORMAT_PEM == static_cast<int>(KeyFormat::pem));
+  CHECK(JWEKMS_KEY_FORMAT_DER == static_cast<int>(KeyFormat::der));
+  CHECK(JWEKMS_KEY_FORMAT_RAW == static_cast<int>(KeyFormat::raw));
+}
+
+TEST_CASE("each status has C++'s name and HTTP status", "[capi][abi]") {
+  for (jwekms_status s = JWEKMS_BAD_REQUEST; s <= JWEKMS_BUFFER_TOO_SMALL; ++s) {
+    CHECK(jwekms_status_name(s) == jwekms::name(static_cast<Errc>(s)));
+    CHECK(jwekms_status_http(s) == jwekms::http_status(static_cast<Errc>(s)));
+  }
+  CHECK(jwekms_status_name(JWEKMS_OK) == "ok"sv);
+  CHECK(jwekms_status_http(JWEKMS_OK) == 200);
+  for (jwekms_status unknown : {-1, 12, INT32_MAX, INT32_MIN}) {
+    CHECK(jwekms_status_name(unknown) == "internal_error"sv);
+    CHECK(jwekms_status_http(unknown) == 500);
+  }
+}
+
+TEST_CASE("versions", "[capi][abi]") {
+  CHECK(jwekms_abi_version() == JWEKMS_ABI_VERSION);
+  CHECK(jwekms_version_string() == std::string(JWEKMS_VERSION_STRING));
+  const std::uint32_t n = jwekms_version_number();
+  CHECK(std::to_string(n >> 16) + '.' + std::to_string(n >> 8 & 0xFF) + '.' +
+            std::to_string(n & 0xFF) ==
+        JWEKMS_VERSION_STRING);
+}
+
+#define MEMBER(type, member) \
+  { #type "." #member, offsetof(type, member) }
+#define WHOLE(type) \
+  { #type, sizeof(type) }
+
+TEST_CASE("layouts with 64-bit pointers", "[capi][abi]") {
+  static_assert(sizeof(void*) == 8);
+  struct Row {
+    std::string what;
+    std::size_t is;
+  };
+  const std::vector<std::pair<Row, std::size_t>> table{
+      {MEMBER(jwekms_error, struct_size), 0},
+      {MEMBER(jwekms_error, code), 4},
+      {MEMBER(jwekms_error, position), 8},
+      {MEMBER(jwekms_error, reserved), 12},
+      {MEMBER(jwekms_error, text), 16},
+      {WHOLE(jwekms_error), 24},
+      {MEMBER(jwekms_open_options, struct_size), 0},
+      {MEMBER(jwekms_open_options, policy_flags), 4},
+      {MEMBER(jwekms_open_options, database_path), 8},
+      {MEMBER(jwekms_open_options, database_path_len), 16},
+      {MEMBER(jwekms_open_options, kek_path), 24},
+      {MEMBER(jwekms_open_options, kek_path_len), 32},
+      {MEMBER(jwekms_open_options, kek), 40},
+      {MEMBER(jwekms_open_options, kek_len), 48},
+      {MEMBER(jwekms_open_options, policy_algs), 56},
+      {MEMBER(jwekms_open_options, policy_algs_len), 64},
+      {MEMBER(jwekms_open_options, policy_encs), 72},
+      {MEMBER(jwekms_open_options, policy_encs_len), 80},
+      {MEMBER(jwekms_open_options, openssl_properties), 88},
+      {MEMBER(jwekms_open_options, openssl_properties_len), 96},
+      {MEMBER(jwekms_open_options, openssl_config), 104},
+      {MEMBER(jwekms_open_options, openssl_config_len), 112},
+      {MEMBER(jwekms_open_options, on_warning), 120},
+      {MEMBER(jwekms_open_options, on_warning_data), 128},
+      {MEMBER(jwekms_open_options, rsa_min_bits), 136},
+      {MEMBER(jwekms_open_options, cache_ttl_ms), 140},
+      {MEMBER(jwekms_open_options, busy_timeout_ms), 144},
+      {MEMBER(jwekms_open_options, cache_entries), 148},
+      {MEMBER(jwekms_open_options, max_token_bytes), 152},
+      {MEMBER(jwekms_open_options, max_header_bytes), 160},
+      {MEMBER(jwekms_open_options, max_recipients), 168},
+      {MEMBER(jwekms_open_options, max_inflated_bytes), 176},
+      {MEMBER(jwekms_open_options, max_inflated_ratio), 184},
+      {WHOLE(jwekms_open_options), 192},
+      {MEMBER(jwekms_decrypt_options, flags), 4},
+      {MEMBER(jwekms_decrypt_options, key), 8},
+      {MEMBER(jwekms_decrypt_options, key_len), 16},
+      {WHOLE(jwekms_decrypt_options), 24},
+      {MEMBER(jwekms_encrypt_options, serialization), 4},
+      {MEMBER(jwekms_encrypt_options, key), 8},
+      {MEMBER(jwekms_encrypt_options, key_len), 16},
+      {MEMBER(jwekms_encrypt_options, alg), 24},
+      {MEMBER(jwekms_encrypt_options, alg_len), 32},
+      {MEMBER(jwekms_encrypt_options, enc), 40},
+      {MEMBER(jwekms_encrypt_options, enc_len), 48},
+      {MEMBER(jwekms_encrypt_options, aad), 56},
+      {MEMBER(jwekms_encrypt_options, aad_len), 64},
+      {WHOLE(jwekms_encrypt_options), 72},
+      {MEMBER(jwekms_create_key_options, type), 4},
+      {MEMBER(jwekms_create_key_options, bits), 8},
+      {MEMBER(jwekms_create_key_options, flags), 12},
+      {MEMBER(jwekms_create_key_options, uid), 16},
+      {MEMBER(jwekms_create_key_options, uid_len), 24},
+      {MEMBER(jwekms_create_key_options, algs), 32},
+      {MEMBER(jwekms_create_key_options, algs_len), 40},
+      {MEMBER(jwekms_create_key_options, enc), 48},
+      {MEMBER(jwekms_create_key_options, enc_len), 56},
+      {MEMBER(jwekms_create_key_options, owner), 64},
+      {MEMBER(jwekms_create_key_options, owner_len), 72},
+      {MEMBER(jwekms_create_key_options, aliases), 80},
+      {MEMBER(jwekms_create_key_options, alias_lens), 88},
+      {MEMBER(jwekms_create_key_options, alias_count), 96},
+      {WHOLE(jwekms_create_key_options), 104},
+      {MEMBER(jwekms_import_key_options, format), 4},
+      {MEMBER(jwekms_import_key_options, passphrase), 8},
+      {MEMBER(jwekms_import_key_options, passphrase_len), 16},
+      {MEMBER(jwekms_import_key_options, uid), 24},
+      {MEMBER(jwekms_import_key_options, uid_len), 32},
+      {MEMBER(jwekms_import_key_options, algs), 40},
+      {MEMBER(jwekms_import_key_options, algs_len), 48},
+      {MEMBER(jwekms_import_key_options, enc), 56},
+      {MEMBER(jwekms_import_key_options, enc_len), 64},
+      {MEMBER(jwekms_import_key_options, owner), 72},
+      {MEMBER(jwekms_import_key_options, owner_len), 80},
+      {MEMBER(jwekms_import_key_options, aliases), 88},
+      {MEMBER(jwekms_import_key_options, alias_lens), 96},
+      {MEMBER(jwekms_import_key_options, alias_count), 104},
+      {WHOLE(jwekms_import_key_options), 112},
+      {MEMBER(jwekms_unwrap_key_options, flags), 4},
+      {MEMBER(jwekms_unwrap_key_options, key), 8},
+      {MEMBER(jwekms_unwrap_key_options, key_len), 16},
+      {MEMBER(jwekms_unwrap_key_options, uid), 24},
+      {MEMBER(jwekms_unwrap_key_options, uid_len), 32},
+      {MEMBER(jwekms_unwrap_key_options, owner), 40},
+      {MEMBER(jwekms_unwrap_key_options, owner_len), 48},
+      {MEMBER(jwekms_unwrap_key_options, aliases), 56},
+      {MEMBER(jwekms_unwrap_key_options, alias_lens), 64},
+      {MEMBER(jwekms_unwrap_key_options, alias_count), 72},
+      {WHOLE(jwekms_unwrap_key_options), 80},
+      {MEMBER(jwekms_list_keys_options, limit), 4},
+      {MEMBER(jwekms_list_keys_options, after), 8},
+      {MEMBER(jwekms_list_keys_options, after_len), 16},
+      {MEMBER(jwekms_list_keys_options, prefix), 24},
+      {MEMBER(jwekms_list_keys_options, prefix_len), 32},
+      {WHOLE(jwekms_list_keys_options), 40},
+  };
+  for (const auto& [row, published] : table) {
+    CAPTURE(row.what);
+    CHECK(row.is == published);
+  }
+}
+
+namespace {
+
+/// A struct that has grown since its first release.
+struct Grown {
+  std::uint32_t struct_size;
+  std::uint32_t first;
+  std::uint64_t second;
+};
+constexpr std::size_t first_release = JWEKMS_SIZE_THROUGH(Grown, first);
+
+/// The same in a later release still.
+struct GrownMore {
+  Grown known;
+  std::uint64_t third;
+};
+
+}  // namespace
+
+TEST_CASE("structs of other releases", "[capi][abi]") {
+  using jwekms::capi::read_struct;
+  GrownMore callers{{sizeof(Grown), 1, 2}, 0};
+
+  SECTION("none: all defaults") {
+    const auto read = read_struct<Grown>(nullptr, first_release);
+    REQUIRE(read);
+    CHECK((read->first == 0 && read->second == 0));
+  }
+  SECTION("the same release") {
+    const auto read = read_struct(&callers.known, first_release);
+    REQUIRE(read);
+    CHECK((read->first == 1 && read->second == 2));
+  }
+  SECTION("the first release: what it did not know is zero, whatever lies behind the struct") {
+    callers.known.struct_size = first_release;
+    const auto read = read_struct(&callers.known, first_release);
+    REQUIRE(read);
+    CHECK((read->first == 1 && read->second == 0));
+  }
+  SECTION("a later release") {
+    callers.known.struct_size = sizeof callers;
+    CHECK(read_struct(&callers.known, first_release));
+    callers.third = std::uint64_t{1} << 63;
+    CHECK(read_struct(&callers.known, first_release).error().code == Errc::bad_request);
+  }
+  SECTION("sizes that nobody ever had") {
+    for (std::uint32_t size : {0U, 1U, 7U, 4097U, UINT32_MAX}) {
+      callers.known.struct_size = size;
+      CHECK(read_struct(&callers.known, first_release).error().code == Errc::bad_request);
+    }
+  }
+}
+
+namespace {
+
+/// Puts a struct of options, with each sort of size, before a call.
+template <class Options>
+void check_sizes(const Options& options, const std::function<jwekms_status(const Options*)>& call) {
+  struct Larger {
+    Options known;
+    std::array<unsigned char, 16> tail{};
+  } larger{options, {}};
+  const auto status_with = [&](std::size_t size) {
+    larger.known.struct_size = static_cast<std::uint32_t>(size);
+    return call(&larger.known);
+  };
+  const jwekms_status accepted = status_with(sizeof(Options));
+  CHECK(accepted != JWEKMS_BAD_REQUEST);
+  CHECK(status_with(sizeof larger) == accepted);
+  CHECK(status_with(0) == JWEKMS_BAD_REQUEST);
+  CHECK(status_with(sizeof(Options) - 1) == JWEKMS_BAD_REQUEST);
+  CHECK(status_with(sizeof(Options) / 2) == JWEKMS_BAD_REQUEST);
+  larger.tail[15] = 1;
+  CHECK(status_with(sizeof larger) == JWEKMS_BAD_REQUEST);
+  CHECK(status_with(sizeof(Options) + 15) == accepted);
+}
+
+}  // namespace
+
+TEST_CASE("every call reads its options by their size", "[capi][abi]") {
+  const jwekms_ctx* ctx = keyring().ctx.get();
+  const std::string token = encrypt(keyring().ctx, "text", encrypt_to("rsa"));
+  constexpr std::string_view taken = "rsa";
+  std::array<char, 8192> text;
+  std::size_t size = 0;
+
+  SECTION("open") {
+    check_sizes<jwekms_open_options>(open_options(keyring().path), [&](const auto* o) {
+      jwekms_ctx* opened = nullptr;
+      const jwekms_status status = jwekms_open(o, &opened, nullptr);
+      jwekms_close(opened);
+      return status;
+    });
+  }
+  SECTION("decrypt") {
+    check_sizes<jwekms_decrypt_options>(JWEKMS_DECRYPT_OPTIONS_INIT, [&](const auto* o) {
+      return jwekms_decrypt(ctx, token.data(), token.size(), o, nullptr, &size, nullptr);
+    });
+  }
+  SECTION("encrypt") {
+    check_sizes<jwekms_encrypt_options>(encrypt_to("rsa"), [&](const auto* o) {
+      return jwekms_encrypt(ctx, nullptr, 0, o, text.data(), &(size = text.size()), nullptr);
+    });
+  }
+  SECTION("reencrypt") {
+    const jwekms_encrypt_options to = encrypt_to("rsa");
+    check_sizes<jwekms_decrypt_options>(JWEKMS_DECRYPT_OPTIONS_INIT, [&](const auto* o) {
+      return jwekms_reencrypt(ctx, token.data(), token.size(), o, &to, nullptr, &size, nullptr);
+    });
+    check_sizes<jwekms_encrypt_options>(to, [&](const auto* o) {
+      return jwekms_reencrypt(ctx, token.data(), token.size(), nullptr, o, nullptr, &size, nullptr);
+    });
+  }
+  SECTION("create_key") {
+    jwekms_create_key_options options = JWEKMS_CREATE_KEY_OPTIONS_INIT;
+    options.type = JWEKMS_KEY_TYPE_OCT;
+    options.uid = taken.data();
+    options.uid_len = taken.size();
+    check_sizes<jwekms_create_key_options>(
+        options, [&](const auto* o) { return jwekms_create_key(ctx, o, nullptr, nullptr); });
+  }
+  SECTION("import_key") {
+    jwekms_import_key_options options = JWEKMS_IMPORT_KEY_OPTIONS_INIT;
+    options.format = JWEKMS_KEY_FORMAT_RAW;
+    options.uid = taken.data();
+    options.uid_len = taken.size();
+    check_sizes<jwekms_import_key_options>(options, [&](const auto* o) {
+      return jwekms_import_key(ctx, test_kek.data(), test_kek.size(), o, nullptr, nullptr);
+    });
+  }
+  SECTION("unwrap_key") {
+    jwekms_unwrap_key_options options = JWEKMS_UNWRAP_KEY_OPTIONS_INIT;
+    options.uid = taken.data();
+    options.uid_len = taken.size();
+    check_sizes<jwekms_unwrap_key_options>(options, [&](const auto* o) {
+      return jwekms_unwrap_key(ctx, token.data(), token.size(), o, nullptr, nullptr);
+    });
+  }
+  SECTION("list_keys") {
+    check_sizes<jwekms_list_keys_options>(JWEKMS_LIST_KEYS_OPTIONS_INIT, [&](const auto* o) {
+      jwekms_key_list* list = nullptr;
+      const jwekms_status status = jwekms_list_keys(ctx, o, &list, nullptr);
+      jwekms_key_list_free(list);
+      return status;
+    });
+  }
+}
+
+TEST_CASE("the error struct", "[capi][abi]") {
+  const jwekms_ctx* ctx = keyring().ctx.get();
+  const auto describe = [&](std::string_view kid, jwekms_error* error) {
+    return jwekms_describe_key(ctx, kid.data(), kid.size(), nullptr, error);
+  };
+  jwekms_error error = JWEKMS_ERROR_INIT;
+
+  SECTION("is filled on failure and cleared on success") {
+    CHECK(describe("nobody", &error) == JWEKMS_NOT_FOUND);
+    CHECK(error.code == JWEKMS_NOT_FOUND);
+    CHECK(error.text != ""sv);
+    CHECK(describe("rsa", &error) == JWEKMS_OK);
+    CHECK((error.code == 0 && error.position == 0 && error.text == ""sv));
+  }
+  SECTION("is optional") {
+    CHECK(describe("nobody", nullptr) == JWEKMS_NOT_FOUND);
+    CHECK(describe("rsa", nullptr) == JWEKMS_OK);
+  }
+  SECTION("of a later release is filled as far as it is known") {
+    struct Larger {
+      jwekms_error known = JWEKMS_ERROR_INIT;
+      std::uint64_t more = 7;
+    } larger;
+    larger.known.struct_size = sizeof larger;
+    CHECK(describe("nobody", &larger.known) == JWEKMS_NOT_FOUND);
+    CHECK((larger.known.code == JWEKMS_NOT_FOUND && larger.more == 7));
+  }
+  SECTION("of no size is not written to, and nothing is done") {
+    for (std::uint32_t size : {0U, 4U, static_cast<std::uint32_t>(sizeof error) - 1}) {
+      jwekms_error before = JWEKMS_ERROR_INIT;
+      before.struct_size = size;
+      error = before;
+      CHECK(describe("rsa", &error) == JWEKMS_BAD_REQUEST);
+      CHECK(std::memcmp(&error, &before, sizeof error) == 0);
+    }
+  }
+}

@@ -1,0 +1,99 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""Holds together what is declared, what is listed and what the shared library exports.
+
+usage: check_symbols.py LIBRARY
+"""
+import pathlib
+import re
+import subprocess
+import sys
+
+CAPI = pathlib.Path(__file__).resolve().parents[2] / "capi"
+NODE = re.compile(r"JWEKMS_\d+\.\d+")
+# The members of Kms and the function open: what is marked JWEKMS_API.
+CXX_API = re.compile(r"jwekms::(Kms::(~?Kms|operator=|[a-z_]+)(\[abi:cxx11\])?|open)\(")
+
+
+def declared(header):
+    """The functions of a C header."""
+    return re.findall(r"^[a-z_0-9 ]+\*? \**(jwekms_\w+)\(", header, re.MULTILINE)
+
+
+def mapped(version_script):
+    """The C symbols of a version script."""
+    return re.findall(r"^ +(jwekms_\w+);", version_script, re.MULTILINE)
+
+
+def complaints(listed, header, version_script, exported):
+    """@param exported  (name, version, demangled name) of each symbol that the library defines."""
+    if listed != sorted(set(listed)):
+        yield "jwekms.symbols: not sorted, or a name stands twice"
+    for source, names in (("jwekms.h", declared(header)), ("jwekms.map", mapped(version_script))):
+        for name in sorted(set(names) ^ set(listed)):
+            yield f"{name}: in one of {source} and jwekms.symbols, not in both"
+    exported_c = {name for name, _, _ in exported if not name.startswith("_Z")}
+    for name in sorted(set(listed) - exported_c):
+        yield f"{name}: listed, not exported"
+    for name in sorted(exported_c - set(listed)):
+        yield f"{name}: exported, not listed"
+    for name, version, demangled in exported:
+        if name.startswith("_Z") and not CXX_API.match(demangled):
+            yield f"{demangled}: exported, not part of the C++ API"
+        if not NODE.fullmatch(version):
+            yield f"{name}: exported without a version"
+    for member in ("jwekms::open(", "jwekms::Kms::decrypt("):
+        if not any(demangled.startswith(member) for _, _, demangled in exported):
+            yield f"{member}...): not exported"
+
+
+def exports(library):
+    def nm(*options):
+        command = ["nm", "-D", "--defined-only", "--with-symbol-versions", *options, str(library)]
+        out = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+        return [re.match(r"\S+ (\S) (.*)", line).groups() for line in out.splitlines()]
+
+    # Kind A is the version node itself.
+    for (kind, plain), (_, demangled) in zip(nm(), nm("--demangle")):
+        name, _, version = plain.partition("@")
+        if kind != "A":
+            yield name, version.lstrip("@"), demangled.partition("@")[0]
+
+
+def self_test():
+    """A sound library passes; each planted fault is complained of."""
+    cxx = [("_Z1a", "JWEKMS_0.1", "jwekms::open(jwekms::Options const&)"),
+           ("_Z1b", "JWEKMS_0.1", "jwekms::Kms::decrypt(...) const"),
+           ("_Z1c", "JWEKMS_0.1", "jwekms::Kms::~Kms()")]
+    sound = [("jwekms_a", "JWEKMS_0.1", "jwekms_a"), *cxx]
+
+    def check(listed=("jwekms_a",), header="int32_t jwekms_a(void);",
+              version_script="    jwekms_a;", exported=sound):
+        return list(complaints(list(listed), header, version_script, exported))
+
+    assert not check()
+    assert check(listed=[])
+    assert check(listed=["jwekms_a", "jwekms_a"])
+    assert check(header="")
+    assert check(version_script="")
+    assert check(exported=cxx)
+    assert check(exported=sound[:1])
+    assert check(exported=[("jwekms_a", "", "jwekms_a"), *cxx])
+    for name, demangled in (("sqlite3_open", "sqlite3_open"), ("_Z1d", "SQLite::Database::exec()"),
+                            ("_Z1d", "jwekms::db::open_database(int)"),
+                            ("_Z1d", "jwekms::Kms::Impl::run()"),
+                            ("_Z1d", "typeinfo for jwekms::Key")):
+        assert check(exported=[*sound, (name, "JWEKMS_0.1", demangled)]), name
+
+
+def main():
+    self_test()
+    faults = list(complaints((CAPI / "jwekms.symbols").read_text().split(),
+                             (CAPI / "jwekms.h").read_text(), (CAPI / "jwekms.map").read_text(),
+                             list(exports(sys.argv[1]))))
+    print("\n".join(faults) or "ok")
+    return 1 if faults else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,131 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "crypto/secret_buffer.hpp"
+
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <catch2/catch.hpp>
+#include <fstream>
+#include <new>
+#include <ranges>
+
+#include "support.hpp"
+
+using namespace jwekms;
+using namespace support;
+using crypto::SecretBuffer;
+
+namespace {
+
+constexpr auto access_token = InsecureSecretAccess::token();
+
+/// The VmFlags of the mapping that holds an address, as in "rd wr mr mw me lo ac dd wf ".
+std::string vm_flags(const void* address) {
+  std::ifstream maps("/proc/self/smaps");
+  const auto wanted = reinterpret_cast<std::uintptr_t>(address);
+  bool here = false;
+  for (std::string line; std::getline(maps, line);) {
+    char* dash = nullptr;
+    const auto first = std::strtoull(line.c_str(), &dash, 16);
+    if (*dash == '-') {
+      const auto last = std::strtoull(dash + 1, nullptr, 16);
+      here = first <= wanted && wanted < last;
+    }
+    if (here && line.starts_with("VmFlags:")) return line.substr(8) + " ";
+  }
+  return {};
+}
+
+/// Runs `check` in a forked child and tells whether it returned true there.
+template <class Check>
+bool holds_in_child(Check check) {
+  const pid_t child = fork();
+  if (child == 0) _exit(check() ? 0 : 1);
+  int status = -1;
+  waitpid(child, &status, 0);
+  return WIFEXITED(status) && WEXITSTATUS(status) == 0;
+}
+
+}  // namespace
+
+TEST_CASE("a secret buffer starts as zeros and holds what it is given", "[secret_buffer]") {
+  for (const std::size_t size : {1, 31, 4095, 4096, 4097, 100000}) {
+    SecretBuffer buffer(size);
+    REQUIRE(buffer.size() == size);
+    CHECK(all_zero(buffer.bytes(access_token)));
+    std::ranges::copy(pattern(size), buffer.bytes(access_token).begin());
+    CHECK(std::ranges::equal(buffer.bytes(access_token), pattern(size)));
+  }
+}
+
+TEST_CASE("an empty secret buffer has no pages", "[secret_buffer]") {
+  SecretBuffer none, empty(0);
+  CHECK(none.size() == 0);
+  CHECK(empty.size() == 0);
+  CHECK_FALSE(empty.locked());
+  CHECK(empty.bytes(access_token).data() == nullptr);
+}
+
+TEST_CASE("a secret buffer is left out of core dumps and wiped in children", "[secret_buffer]") {
+  SecretBuffer buffer(5000);
+  for (const std::size_t at : {0, 4999}) {
+    const std::string flags = vm_flags(buffer.bytes(access_token).data() + at);
+    INFO(flags);
+    CHECK(flags.find(" dd ") != flags.npos);
+    CHECK(flags.find(" wf ") != flags.npos);
+    CHECK((flags.find(" lo ") != flags.npos) == buffer.locked());
+  }
+}
+
+TEST_CASE("the check sees memory that is not protected", "[secret_buffer]") {
+  const Bytes ordinary(5000);
+  const std::string flags = vm_flags(ordinary.data());
+  CHECK(flags.find(" rd ") != flags.npos);
+  CHECK(flags.find(" dd ") == flags.npos);
+  CHECK(flags.find(" wf ") == flags.npos);
+}
+
+TEST_CASE("a forked child finds zeros, and its parent its secret", "[secret_buffer]") {
+  SecretBuffer buffer(5000);
+  const Bytes ordinary = pattern(5000);
+  std::ranges::copy(ordinary, buffer.bytes(access_token).begin());
+  CHECK(holds_in_child([&] { return all_zero(buffer.bytes(access_token)); }));
+  CHECK(holds_in_child([&] { return !all_zero(ordinary); }));
+  CHECK(std::ranges::equal(buffer.bytes(access_token), ordinary));
+}
+
+TEST_CASE("a secret buffer moves and leaves nothing", "[secret_buffer]") {
+  SecretBuffer from(100);
+  std::ranges::copy(pattern(100), from.bytes(access_token).begin());
+  const std::uint8_t* const pages = from.bytes(access_token).data();
+  SecretBuffer to(std::move(from));
+  CHECK(to.bytes(access_token).data() == pages);
+  CHECK(from.size() == 0);
+  CHECK_FALSE(from.locked());
+
+  SecretBuffer third(7);
+  third = std::move(to);
+  CHECK(std::ranges::equal(third.bytes(access_token), pattern(100)));
+  CHECK(to.bytes(access_token).data() == nullptr);
+  SecretBuffer& itself = third;
+  third = std::move(itself);
+  CHECK(third.size() == 100);
+}
+
+TEST_CASE("what is cut off is wiped", "[secret_buffer]") {
+  SecretBuffer buffer(100);
+  std::ranges::copy(pattern(100), buffer.bytes(access_token).begin());
+  const std::span<std::uint8_t> whole = buffer.bytes(access_token);
+  buffer.truncate(40);
+  CHECK(buffer.size() == 40);
+  CHECK(std::ranges::equal(whole.first(40), pattern(100) | std::views::take(40)));
+  CHECK(all_zero(whole.subspan(40)));
+  buffer.truncate(0);
+  CHECK(all_zero(whole));
+}
+
+TEST_CASE("a secret buffer that no machine can hold is bad_alloc", "[secret_buffer]") {
+  CHECK_THROWS_AS(SecretBuffer(SIZE_MAX), std::bad_alloc);
+  CHECK_THROWS_AS(SecretBuffer(SIZE_MAX - 4096), std::bad_alloc);
+  CHECK_THROWS_AS(SecretBuffer(SIZE_MAX / 2), std::bad_alloc);
+}
