@@ -54,7 +54,8 @@ struct Options {
 /// Opens a Kms. Thread-safe.
 /// Errors: bad_request (options), unsupported_algorithm (the policy names what is not implemented),
 /// unavailable (database or key file out of reach),
-/// crypto_failure (the key-encryption key is not this database's), internal_error.
+/// forbidden (others may read the key-encryption key), crypto_failure (the key-encryption key is
+/// not this database's), internal_error.
 [[nodiscard]] JWEKMS_API Result<Kms> open(const Options& options);
 
 }  // namespace jwekms

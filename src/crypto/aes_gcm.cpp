@@ -6,6 +6,7 @@
 #include <mutex>
 #include <vector>
 
+#include "crypto/secret_buffer.hpp"
 #include "jwekms/base64url.hpp"
 
 namespace jwekms::crypto {
@@ -98,11 +99,39 @@ class ContextPool {
   std::vector<CipherCtxPtr> idle_;
 };
 
+/// A CEK where it can wait. One that lives for a call stays where it is; one that is kept goes to
+/// locked pages, which are wiped in a forked child: a mark in front of it tells the child so.
+class HeldCek {
+ public:
+  HeldCek(Cek cek, bool kept) : cek_(std::move(cek)) {
+    if (!kept) return;
+    const auto access = InsecureSecretAccess::token();
+    pages_ = SecretBuffer(1 + cek_.size());
+    pages_.bytes(access)[0] = alive;
+    std::ranges::copy(cek_.bytes(access), pages_.bytes(access).begin() + 1);
+    cek_.wipe();
+  }
+  /// Empty in a child that was forked since.
+  [[nodiscard]] std::span<const std::uint8_t> bytes() const noexcept {
+    const auto access = InsecureSecretAccess::token();
+    if (pages_.size() == 0) return cek_.bytes(access);
+    if (pages_.bytes(access)[0] != alive) return {};
+    return pages_.bytes(access).subspan(1);
+  }
+
+ private:
+  static constexpr std::uint8_t alive = 0xA5;
+  Cek cek_;
+  SecretBuffer pages_;
+};
+
 class GcmContentKey final : public ContentKey {
  public:
   GcmContentKey(std::shared_ptr<const Library> library, Cek cek,
                 std::shared_ptr<EncryptionBudget> budget)
-      : library_(std::move(library)), cek_(std::move(cek)), budget_(std::move(budget)) {}
+      : library_(std::move(library)),
+        cek_(std::move(cek), budget != nullptr),
+        budget_(std::move(budget)) {}
 
   Result<std::size_t> decrypt(const SealedContent& sealed,
                               std::span<std::uint8_t> out) const override {
@@ -137,7 +166,8 @@ class GcmContentKey final : public ContentKey {
  private:
   [[nodiscard]] CipherCtxPtr context(ContextPool& pool, bool encrypt) const {
     if (CipherCtxPtr ctx = pool.take()) return ctx;
-    const auto key = cek_.bytes(InsecureSecretAccess::token());
+    const std::span<const std::uint8_t> key = cek_.bytes();
+    if (key.empty()) return nullptr;
     return keyed_context(library_->aes_gcm(key.size()), key, encrypt);
   }
 
@@ -172,7 +202,7 @@ class GcmContentKey final : public ContentKey {
   }
 
   std::shared_ptr<const Library> library_;
-  Cek cek_;
+  HeldCek cek_;
   std::shared_ptr<EncryptionBudget> budget_;
   mutable ContextPool decrypting_, encrypting_;
 };

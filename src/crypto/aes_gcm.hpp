@@ -41,7 +41,8 @@ class EncryptionBudget {
 };
 
 /// A ContentKey over a CEK in this process, A128GCM to A256GCM.
-/// @param budget  null for a CEK that encrypts once.
+/// @param budget  null for a CEK that lives for one call; a kept one waits in locked pages, and its
+///                ContentKey is of no use in a child that is forked later.
 /// Errors: crypto_failure (the CEK's size does not fit `enc`), unsupported_algorithm.
 [[nodiscard]] Result<std::unique_ptr<ContentKey>> make_content_key(
     std::shared_ptr<const Library> library, const EncRow& enc, Cek cek,

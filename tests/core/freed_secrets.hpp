@@ -2,15 +2,24 @@
 #pragma once
 
 // Takes the place of free() and realloc() in the whole program, so that a block which is given back
-// with a secret in it is noticed, whoever gives it back. For one source file of a program.
+// with a secret in it is noticed, whoever gives it back. For one source file of a program; with
+// glibc, and without a sanitizer's own allocator.
 
 #include <malloc.h>
 
+#include <cstdint>
 #include <cstring>
 #include <span>
 #include <vector>
 
-#include "crypto/secret_buffer.hpp"
+#if defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+#define JWEKMS_FOREIGN_ALLOCATOR
+#endif
+#endif
+#if defined(__GLIBC__) && !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__) && \
+    !defined(JWEKMS_FOREIGN_ALLOCATOR)
+#define JWEKMS_WATCHES_FREE
 
 extern "C" {
 void __libc_free(void*);
@@ -21,7 +30,7 @@ namespace freed_secrets {
 
 struct Watched {
   std::span<const std::uint8_t> bytes;
-  int freed = 0;
+  int freed = 0;  ///< Blocks that held them when they were given back.
 };
 
 /// What this thread looks for; null when it does not.
@@ -51,3 +60,5 @@ void* realloc(void* block, std::size_t size) {
   return __libc_realloc(block, size);
 }
 }
+
+#endif

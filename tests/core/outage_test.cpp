@@ -87,7 +87,7 @@ TEST_CASE("the error is the provider's own, text and all", "[outage]") {
   rig.provider->faults().unwrap = outage;
   const Kms kms = kms_over(rig.provider);
   for (const Named& token : rsa_tokens())
-    CHECK(decrypt(kms, token.text).result.error().text == outage.text);
+    CHECK(std::string_view(decrypt(kms, token.text).result.error().text) == outage.text);
 }
 
 TEST_CASE("encryption reports outages too", "[outage]") {
