@@ -173,7 +173,7 @@ TEST_CASE("whatever is altered, decryption fails and leaves zeros", "[gcm]") {
     check_refused(*key, bad, "decryption_failed");
   }
   const std::size_t last = good.ciphertext_b64.size() - 2;  // the last character has spare bits
-  for (const std::size_t at : {std::size_t{0}, block / 3 * 4 - 1, block / 3 * 4, last}) {
+  for (const std::size_t at : Sizes{0, block / 3 * 4 - 1, block / 3 * 4, last}) {
     Sealed bad = good;
     bad.ciphertext_b64 = with_other_letter(good.ciphertext_b64, at);
     check_refused(*key, bad, "decryption_failed");
@@ -206,7 +206,7 @@ TEST_CASE("bad base64url in any block is a bad request and leaves zeros", "[gcm]
   const Sealed good = seal(*key, pattern(2 * block + 101));  // 101 = 2 over a multiple of 3
   const std::size_t chars = good.ciphertext_b64.size();
   const std::size_t quad = block / 3 * 4;
-  for (const std::size_t at : {std::size_t{0}, quad - 1, quad, quad + 77, 2 * quad, chars - 1})
+  for (const std::size_t at : Sizes{0, quad - 1, quad, quad + 77, 2 * quad, chars - 1})
     for (const char foreign : {'=', '+', '/', '.', ' ', '\n', '\0', '\x80', '\xFF'}) {
       Sealed bad = good;
       bad.ciphertext_b64[at] = foreign;
@@ -251,7 +251,7 @@ TEST_CASE("a buffer that is too small is not written to", "[gcm]") {
 
 TEST_CASE("a larger buffer is written no further than the plaintext", "[gcm]") {
   const auto key = content_key(Enc::A256GCM);
-  for (const std::size_t size : {std::size_t{1}, std::size_t{64}, block, block + 1}) {
+  for (const std::size_t size : Sizes{1, 64, block, block + 1}) {
     const Sealed good = seal(*key, pattern(size));
     Bytes large(size + 64, 0xEE);
     REQUIRE(code_of(key->decrypt(good.view(), large)) == "ok");
@@ -285,7 +285,7 @@ TEST_CASE("a refused encryption writes nothing", "[gcm]") {
 
 TEST_CASE("a CEK must have exactly the size of its enc", "[gcm]") {
   for (const EncRow& r : enc_table)
-    for (const std::size_t size : {0, 1, 15, 16, 17, 23, 24, 25, 31, 32, 33, 48, 64}) {
+    for (const std::size_t size : Sizes{0, 1, 15, 16, 17, 23, 24, 25, 31, 32, 33, 48, 64}) {
       const auto made = crypto::make_content_key(library(), r, make_cek(pattern(size)));
       INFO(r.name << ", " << size);
       if (r.support != Support::implemented)
@@ -322,7 +322,7 @@ TEST_CASE("records at rest are sealed and unsealed", "[gcm]") {
   std::array<std::uint8_t, 12> iv{1, 2, 3};
   std::array<std::uint8_t, 16> tag;
   const Bytes aad = pattern(50, 2);
-  for (const std::size_t size : {0, 1, 1700}) {
+  for (const std::size_t size : Sizes{0, 1, 1700}) {
     const Bytes plaintext = pattern(size);
     Bytes ciphertext(size), out(size, 0xFF);
     REQUIRE(code_of(crypto::seal(*library(), kek, iv, aad, plaintext, ciphertext, tag)) == "ok");

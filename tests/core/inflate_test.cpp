@@ -33,7 +33,7 @@ void check_refused(std::span<const std::uint8_t> in, std::size_t bound, std::str
 
 TEST_CASE("what is deflated inflates into a buffer of exactly its size", "[inflate]") {
   for (const int level : {0, 1, 9})
-    for (const std::size_t size : {1, 2, 257, 258, 259, 32767, 32768, 65535, 65536, 200000}) {
+    for (const std::size_t size : Sizes{1, 2, 257, 258, 259, 32767, 32768, 65535, 65536, 200000}) {
       const Bytes plain = size % 2 == 0 ? Bytes(size, 'a') : pattern(size);
       const Inflated inflated = inflate(deflate_raw(plain, level), size);
       INFO(size << " bytes, level " << level);
@@ -57,7 +57,7 @@ TEST_CASE("an empty content inflates", "[inflate]") {
 }
 
 TEST_CASE("one byte above the bound is refused", "[inflate]") {
-  for (const std::size_t size : {2, 258, 65536, 1000000})
+  for (const std::size_t size : Sizes{2, 258, 65536, 1000000})
     check_refused(deflate_raw(Bytes(size, 'a')), size - 1, "bad_request");
 }
 

@@ -109,7 +109,7 @@ TEST_CASE("a missing passphrase is never asked for on the terminal", "[key_reade
 
 TEST_CASE("DER with anything behind the key is refused", "[key_reader]") {
   for (Bytes der : {der_pkcs8(test_pkey()), der_pkcs1(test_pkey())}) {
-    for (const std::size_t size : {std::size_t{0}, std::size_t{1}, der.size() / 2, der.size() - 1})
+    for (const std::size_t size : Sizes{0, 1, der.size() / 2, der.size() - 1})
       CHECK(code_of(read(KeyFormat::der, {der.begin(), der.begin() + static_cast<long>(size)})) ==
             "bad_request");
     der.push_back(0);
@@ -275,7 +275,7 @@ TEST_CASE("JWKs that are no strict JSON object are refused", "[key_reader][jwk]"
 }
 
 TEST_CASE("symmetric JWKs have the size of some CEK", "[key_reader][jwk]") {
-  for (const std::size_t size : {0, 1, 15, 16, 24, 31, 32, 33, 48, 64, 65}) {
+  for (const std::size_t size : Sizes{0, 1, 15, 16, 24, 31, 32, 33, 48, 64, 65}) {
     const auto key = read(oct_jwk(pattern(size)));
     const bool fits = size == 16 || size == 24 || size == 32 || size == 48 || size == 64;
     INFO(size << " bytes");

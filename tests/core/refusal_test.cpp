@@ -233,7 +233,7 @@ TEST_CASE("every way to fail leaves an output buffer of zeros", "[refusal]") {
       {"crypto_failure", with_header(header("RSA-OAEP-256", "A256GCM", "oct")).compact()},
   };
   for (const auto& [code, token] : all)
-    for (const std::size_t extra : {0, 1, 5000}) {
+    for (const std::size_t extra : Sizes{0, 1, 5000}) {
       const Decrypted decrypted = decrypt(kms, token, {}, extra);
       CHECK(decrypted.text() == code);
       CHECK(decrypted.clean());
@@ -249,7 +249,7 @@ TEST_CASE("CVE-2016-8871: every bad encrypted_key looks the same from outside",
                              Bytes(257, 1), Bytes(2048, 1), pattern(256),  pattern(256, 2)};
   keys.push_back(other_rsa_key()->wrap(row(Alg::RSA_OAEP_256), make_cek(cek)).value());
   keys.push_back(rsa_key()->wrap(row(Alg::RSA_OAEP), make_cek(cek)).value());
-  for (const std::size_t size : {16, 24, 64})
+  for (const std::size_t size : Sizes{16, 24, 64})
     keys.push_back(rsa_key()->wrap(row(Alg::RSA_OAEP_256), make_cek(pattern(size))).value());
   for (const Bytes& key : keys) {
     TokenParts bad = good;

@@ -74,7 +74,7 @@ std::vector<Bad> out_of_range(const RsaKey& key, std::span<const std::uint8_t> c
 
 std::vector<Bad> wrong_sizes(const RsaKey& key) {
   std::vector<Bad> all;
-  for (const std::size_t size : {0, 1, 16, 24, 31, 33, 48, 64, 190})  // 190: RSA-2048's most
+  for (const std::size_t size : Sizes{0, 1, 16, 24, 31, 33, 48, 64, 190})  // 190: RSA-2048's most
     all.push_back({"a CEK of another size", oaep::encrypt(key, Hash::sha256, pattern(size))});
   return all;
 }
@@ -173,7 +173,7 @@ TEST_CASE("a key goes through PKCS#8 and back", "[rsa]") {
 
 TEST_CASE("damaged PKCS#8 is refused", "[rsa]") {
   const Bytes der = pkcs8(*rsa_key());
-  for (const std::size_t size : {std::size_t{0}, std::size_t{1}, der.size() / 2, der.size() - 1}) {
+  for (const std::size_t size : Sizes{0, 1, der.size() / 2, der.size() - 1}) {
     const Bytes cut(der.begin(), der.begin() + static_cast<long>(size));
     CHECK(code_of(RsaKey::from_pkcs8(library(), cut)) == "internal_error");
   }

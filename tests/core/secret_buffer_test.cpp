@@ -9,7 +9,6 @@
 #include <fstream>
 #include <memory>
 #include <new>
-#include <ranges>
 
 #include "support.hpp"
 
@@ -60,7 +59,7 @@ bool holds_in_child(Check check) {
 }  // namespace
 
 TEST_CASE("a secret buffer starts as zeros and holds what it is given", "[secret_buffer]") {
-  for (const std::size_t size : {1, 31, 4095, 4096, 4097, 100000}) {
+  for (const std::size_t size : Sizes{1, 31, 4095, 4096, 4097, 100000}) {
     SecretBuffer buffer(size);
     REQUIRE(buffer.size() == size);
     CHECK(all_zero(buffer.bytes(access_token)));
@@ -79,7 +78,7 @@ TEST_CASE("an empty secret buffer has no pages", "[secret_buffer]") {
 
 TEST_CASE("a secret buffer is left out of core dumps and wiped in children", "[secret_buffer]") {
   SecretBuffer buffer(5000);
-  for (const std::size_t at : {0, 4999}) {
+  for (const std::size_t at : Sizes{0, 4999}) {
     const std::string flags = vm_flags(buffer.bytes(access_token).data() + at);
     INFO(flags);
     CHECK(flags.find(" dd ") != flags.npos);
@@ -129,7 +128,7 @@ TEST_CASE("what is cut off is wiped", "[secret_buffer]") {
   const std::span<std::uint8_t> whole = buffer.bytes(access_token);
   buffer.truncate(40);
   CHECK(buffer.size() == 40);
-  CHECK(std::ranges::equal(whole.first(40), pattern(100) | std::views::take(40)));
+  CHECK(std::ranges::equal(whole.first(40), pattern(40)));
   CHECK(all_zero(whole.subspan(40)));
   buffer.truncate(0);
   CHECK(all_zero(whole));

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <cstdlib>
 #include <filesystem>
+#include <initializer_list>
 #include <memory>
 #include <span>
 #include <stdexcept>
@@ -25,6 +26,8 @@ namespace support {
 
 using namespace jwekms;
 using Bytes = std::vector<std::uint8_t>;
+/// To loop over: literals alone would be ints.
+using Sizes = std::initializer_list<std::size_t>;
 
 inline std::span<const std::uint8_t> bytes(std::string_view text) noexcept {
   return {reinterpret_cast<const std::uint8_t*>(text.data()), text.size()};
@@ -54,7 +57,8 @@ inline Bytes from_hex(std::string_view digits) {
   return out;
 }
 
-/// `size` bytes that look different at every offset and differ from `seed` to `seed`.
+/// `size` bytes that look different at every offset and from `seed` to `seed`; a shorter one is the
+/// beginning of a longer one.
 inline Bytes pattern(std::size_t size, unsigned seed = 1) {
   Bytes out(size);
   std::uint32_t x = 2654435761U * (seed + 1);

@@ -118,7 +118,7 @@ TEST_CASE("unwrapping tells apart what the use case's table tells apart", "[unwr
   CHECK(code(header, wrap_b64(*other_rsa_key(), Alg::RSA_OAEP_256, pattern(32))) ==
         "decryption_failed");
   CHECK(code(header, "AAAA") == "decryption_failed");
-  for (const std::size_t size : {0, 1, 16, 24, 31, 33, 64})
+  for (const std::size_t size : Sizes{0, 1, 16, 24, 31, 33, 64})
     CHECK(code(header, b64(oaep::encrypt(*rsa_key(), Hash::sha256, pattern(size)))) ==
           "crypto_failure");
 }

@@ -44,7 +44,7 @@ void check_refused(const Kms& kms, const std::string& token, std::string_view co
 
 TEST_CASE("compressed content is inflated where the policy allows it", "[zip]") {
   const Kms kms = kms_with(zip_policy());
-  for (const std::size_t size : {0, 1, 1000, 100000}) {
+  for (const std::size_t size : Sizes{0, 1, 1000, 100000}) {
     const Bytes plaintext = pattern(size);
     CHECK(decrypt(kms, token_of(deflate_raw(plaintext))).text() == text(plaintext));
   }
@@ -91,7 +91,7 @@ TEST_CASE("zip counts in the protected header alone", "[zip][threat]") {
 TEST_CASE("CVE-2024-28176: what a bomb inflates to is bounded absolutely", "[zip][threat]") {
   const Bytes bomb = deflate_raw(Bytes(std::size_t{64} << 20, 'a'));
   const std::string token = token_of(bomb);
-  for (const std::size_t most : {std::size_t{1}, std::size_t{1000}, std::size_t{1} << 20}) {
+  for (const std::size_t most : Sizes{1, 1000, 1 << 20}) {
     const Kms kms = kms_with(zip_policy(most, 1000000));
     CHECK(kms.decrypt_bound(token).value() == most);
     check_refused(kms, token, "bad_request");
