@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "jwekms/export.hpp"
+#include "jwekms/hsm.hpp"
 #include "jwekms/kms.hpp"
 #include "jwekms/policy.hpp"
 #include "jwekms/provider.hpp"
@@ -41,6 +42,7 @@ using WarningSink = std::function<void(std::string_view text)>;
 
 struct Options {
   DatabaseOptions database{};
+  std::vector<HsmOptions> hsms{};  ///< The Kms must not outlive main() when there are any.
   std::vector<std::shared_ptr<KeyProvider>> providers{};  ///< Your own, beside the database.
   Policy policy{};
   /// OpenSSL property query for every algorithm, `fips=yes` for one. The host's own OpenSSL
@@ -53,7 +55,7 @@ struct Options {
 
 /// Opens a Kms. Thread-safe.
 /// Errors: bad_request (options), unsupported_algorithm (the policy names what is not implemented),
-/// unavailable (database or key file out of reach),
+/// unavailable (database, key file or HSM out of reach),
 /// forbidden (others may read the key-encryption key), crypto_failure (the key-encryption key is
 /// not this database's), internal_error.
 [[nodiscard]] JWEKMS_API Result<Kms> open(const Options& options);

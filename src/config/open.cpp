@@ -5,6 +5,7 @@
 
 #include "crypto/library.hpp"
 #include "providers/db/db_provider.hpp"
+#include "providers/pkcs11/hsm_provider.hpp"
 
 namespace jwekms {
 
@@ -56,6 +57,10 @@ Result<Kms> open(const Options& options) {
     if (!database) return database.error();
     providers.push_back(*std::move(database));
   }
+  Result<std::vector<std::shared_ptr<KeyProvider>>> hsms =
+      pkcs11::open_hsms(*library, options.hsms, warn, options.policy);
+  if (!hsms) return hsms.error();
+  for (std::shared_ptr<KeyProvider>& hsm : *hsms) providers.push_back(std::move(hsm));
   for (std::size_t i = 0; i < providers.size(); ++i)
     for (std::size_t j = 0; j < i; ++j)
       if (providers[i]->uid_prefix() == providers[j]->uid_prefix())

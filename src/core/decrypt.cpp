@@ -53,6 +53,16 @@ using core::Token;
   return open_content(token.key(), *wrapped, *sealed, out);
 }
 
+/// Where an unwrapped CEK is to be kept. Errors: bad_request.
+[[nodiscard]] Result<KeyProvider*> keeper_of(const core::Context& kms, const Key& parent,
+                                             const KeepCek& keep) {
+  if (!keep.store_in_hsm) return kms.route_new(keep.uid);
+  const Result<KeyUid> uid = parse_key_uid(keep.uid.empty() ? parent.info().uid : keep.uid);
+  if (!uid) return uid.error();
+  if (!uid->in_hsm) return Error{Errc::bad_request, 0, "this CEK cannot be kept in an HSM"};
+  return kms.route_new(uid->text);
+}
+
 /// Whether a failure may hide that the token is malformed.
 [[nodiscard]] bool hides_malformation(Errc code) noexcept {
   return code != Errc::bad_request && code != Errc::too_large && code != Errc::buffer_too_small;
@@ -99,7 +109,7 @@ Result<KeyInfo> Kms::unwrap_key(std::string_view text, const KeepCek& keep,
                                                wrapped->enc, context_->policy);
         !allowed)
       return allowed.error();
-    const Result<KeyProvider*> keeper = context_->route_new(keep.uid);
+    const Result<KeyProvider*> keeper = keeper_of(*context_, token.key(), keep);
     if (!keeper) return keeper.error();
     return (*keeper)->import_wrapped(token.key(), *wrapped, keep);
   };

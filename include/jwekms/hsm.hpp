@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace jwekms {
+
+/// Where a CEK is while a token is decrypted with a key in an HSM.
+enum class CekBoundary : std::uint8_t {
+  /// The HSM decrypts `encrypted_key`; the CEK stays in wiped process memory for the call.
+  process = 1,
+  /// The HSM unwraps the CEK to an object of its own and decrypts the content too: the CEK is never
+  /// in process memory. Where the HSM cannot, the call fails; it never falls back.
+  hsm = 2,
+};
+
+enum class HsmLogin : std::uint8_t {
+  user = 1,  ///< CKU_USER, with the PIN.
+  none = 2,  ///< Keys that everybody may use; no PIN.
+};
+
+/// One token of an HSM. Which one: by label and serial where either is given, by `slot_id` where
+/// that is, else the token at position `number` of C_GetSlotList (tokens present only, from 0).
+/// The choice must be unique. After a reconnection the same label and serial are looked for.
+struct HsmSlot {
+  std::uint64_t number = 0;  ///< Stands in the UIDs: `hsm::<model>::<number>::<label>`.
+  std::string token_label{};
+  std::string token_serial{};
+  std::optional<std::uint64_t> slot_id{};  ///< CK_SLOT_ID.
+  /// The PIN, or where it is: "file:/path" (a last newline is left out), "env:NAME". Never logged.
+  std::string pin{};
+  HsmLogin login = HsmLogin::user;
+};
+
+/// One HSM behind PKCS#11. The first instance of a model has the UIDs `hsm::<model>::...`, the
+/// second `hsm::<model>_1::...`, and so on, in the order given.
+struct HsmOptions {
+  std::string model{};        ///< softhsm2, utimaco, proteccio, crypt2pay, smartcardhsm, other.
+  std::string module_path{};  ///< Empty: the model's usual path.
+  /// Handed to C_Initialize as pReserved, for modules that want it (NSS).
+  std::string init_args{};
+  std::vector<HsmSlot> slots{};
+  CekBoundary cek_boundary = CekBoundary::process;
+  /// Sessions for operations in flight, a slot; one more holds the login.
+  std::size_t max_sessions = 32;
+  /// Wait for a session at most; then `unavailable`.
+  std::chrono::milliseconds session_timeout{5000};
+  /// Where a token lacks OAEP with a hash, let it do the bare RSA operation and take the padding
+  /// off here, in constant time. Process boundary only. Empty: as is usual with the model (on for
+  /// softhsm2, off for the others).
+  std::optional<bool> raw_rsa_fallback{};
+  /// In the HSM boundary, refuse keys that could bring a CEK out: those that may also decrypt or
+  /// sign. When off, each gives a warning.
+  bool forbid_weak_keys = false;
+};
+
+}  // namespace jwekms

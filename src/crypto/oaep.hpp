@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <span>
+
+#include "crypto/library.hpp"
+#include "crypto/rsa_key.hpp"
+#include "jwekms/algorithms.hpp"
+#include "jwekms/secret.hpp"
+
+// RSAES-OAEP for keys whose private operation is done elsewhere: in an HSM.
+
+namespace jwekms::crypto {
+
+/// All ones if a == b, else zero; without a branch.
+[[nodiscard]] std::uint32_t equal_mask(std::uint64_t a, std::uint64_t b) noexcept;
+
+/// What came out of an OAEP decryption. `good` and `size` must not be branched on where a failure
+/// must stay hidden. Wiped when it dies.
+struct OaepOpened {
+  std::array<std::uint8_t, rsa_max_bits / 8> bytes;
+  std::uint32_t size = 0;
+  std::uint32_t good = 0;  ///< All ones, or zero.
+  std::size_t used = 0;    ///< Bytes to wipe.
+  OaepOpened() noexcept {}
+  OaepOpened(const OaepOpened&) = delete;
+  OaepOpened& operator=(const OaepOpened&) = delete;
+  ~OaepOpened() { wipe(); }
+  void wipe() noexcept;
+};
+
+/// Takes the padding off (RFC 8017 §7.1.2 step 3; empty label, MGF1 with the same hash), in time
+/// that depends on the sizes alone.
+/// @param em    what the bare RSA operation gave, at the front of a buffer as long as the modulus;
+///              moved to the back and overwritten.
+/// @param size  bytes of it; those of the number, so leading zeros may be missing.
+void oaep_unpad(const Library& library, Hash hash, std::span<std::uint8_t> em, std::size_t size,
+                OaepOpened& opened) noexcept;
+
+/// Implicit rejection (RFC 7516 §11.5). @param cek  random, of the size that `enc` asks for:
+/// replaced if `opened` is good and has that size. Takes the same time in any case.
+void choose_cek(Cek& cek, const OaepOpened& opened) noexcept;
+
+}  // namespace jwekms::crypto

@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "providers/pkcs11/attributes.hpp"
+
+namespace jwekms::pkcs11 {
+
+namespace {
+constexpr CK_BBOOL yes = CK_TRUE;
+constexpr CK_BBOOL no = CK_FALSE;
+constexpr CK_ULONG not_available = ~CK_ULONG{0};
+}  // namespace
+
+void Template::add(CK_ATTRIBUTE_TYPE type, const void* value, std::size_t size) noexcept {
+  attributes_[size_++] = {type, const_cast<void*>(value), size};
+}
+void Template::flag(CK_ATTRIBUTE_TYPE type, bool value) noexcept {
+  add(type, value ? &yes : &no, sizeof(CK_BBOOL));
+}
+void Template::number(CK_ATTRIBUTE_TYPE type, CK_ULONG value) noexcept {
+  numbers_[size_] = value;
+  add(type, &numbers_[size_], sizeof(CK_ULONG));
+}
+void Template::bytes(CK_ATTRIBUTE_TYPE type, std::span<const std::uint8_t> value) noexcept {
+  add(type, value.data(), value.size());
+}
+void Template::text(CK_ATTRIBUTE_TYPE type, std::string_view value) noexcept {
+  add(type, value.data(), value.size());
+}
+
+std::optional<bool> read_flag(const Session& session, CK_OBJECT_HANDLE object,
+                              CK_ATTRIBUTE_TYPE type) noexcept {
+  CK_BBOOL value = CK_FALSE;
+  CK_ATTRIBUTE attribute{type, &value, sizeof(value)};
+  if (session.f->C_GetAttributeValue(session.handle, object, &attribute, 1) != CKR_OK ||
+      attribute.ulValueLen != sizeof(value))
+    return std::nullopt;
+  return value != CK_FALSE;
+}
+
+std::optional<CK_ULONG> read_number(const Session& session, CK_OBJECT_HANDLE object,
+                                    CK_ATTRIBUTE_TYPE type) noexcept {
+  CK_ULONG value = 0;
+  CK_ATTRIBUTE attribute{type, &value, sizeof(value)};
+  if (session.f->C_GetAttributeValue(session.handle, object, &attribute, 1) != CKR_OK ||
+      attribute.ulValueLen != sizeof(value))
+    return std::nullopt;
+  return value;
+}
+
+std::vector<std::uint8_t> read_bytes(const Session& session, CK_OBJECT_HANDLE object,
+                                     CK_ATTRIBUTE_TYPE type) {
+  constexpr CK_ULONG most = 1 << 16;
+  CK_ATTRIBUTE attribute{type, nullptr, 0};
+  if (session.f->C_GetAttributeValue(session.handle, object, &attribute, 1) != CKR_OK ||
+      attribute.ulValueLen == not_available || attribute.ulValueLen > most)
+    return {};
+  std::vector<std::uint8_t> value(attribute.ulValueLen);
+  if (value.empty()) return {};
+  attribute.pValue = value.data();
+  if (session.f->C_GetAttributeValue(session.handle, object, &attribute, 1) != CKR_OK ||
+      attribute.ulValueLen > value.size())
+    return {};
+  value.resize(attribute.ulValueLen);
+  return value;
+}
+
+std::string read_text(const Session& session, CK_OBJECT_HANDLE object, CK_ATTRIBUTE_TYPE type) {
+  const std::vector<std::uint8_t> value = read_bytes(session, object, type);
+  return {value.begin(), value.end()};
+}
+
+CK_RV find_objects(const Session& session, Template& wanted, std::vector<CK_OBJECT_HANDLE>& found) {
+  found.clear();
+  std::vector<CK_OBJECT_HANDLE> batch(session.find_batch);
+  CK_RV rv = session.f->C_FindObjectsInit(session.handle, wanted.data(), wanted.size());
+  if (rv != CKR_OK) return rv;
+  for (;;) {
+    CK_ULONG count = 0;
+    rv = session.f->C_FindObjects(session.handle, batch.data(), batch.size(), &count);
+    if (rv != CKR_OK || count == 0) break;
+    found.insert(found.end(), batch.begin(), batch.begin() + static_cast<std::ptrdiff_t>(count));
+  }
+  const CK_RV ended = session.f->C_FindObjectsFinal(session.handle);
+  return rv != CKR_OK ? rv : ended;
+}
+
+}  // namespace jwekms::pkcs11

@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "providers/pkcs11/token_slot.hpp"
+
+namespace jwekms::pkcs11 {
+
+/// A template of attributes for a new object or a search. Texts and bytes that go in must outlive
+/// it.
+class Template {
+ public:
+  Template() = default;
+  Template(const Template&) = delete;
+  Template& operator=(const Template&) = delete;
+
+  void flag(CK_ATTRIBUTE_TYPE type, bool value) noexcept;
+  void number(CK_ATTRIBUTE_TYPE type, CK_ULONG value) noexcept;
+  void bytes(CK_ATTRIBUTE_TYPE type, std::span<const std::uint8_t> value) noexcept;
+  void text(CK_ATTRIBUTE_TYPE type, std::string_view value) noexcept;
+  [[nodiscard]] CK_ATTRIBUTE* data() noexcept { return attributes_.data(); }
+  [[nodiscard]] CK_ULONG size() const noexcept { return size_; }
+
+ private:
+  static constexpr std::size_t capacity = 20;
+  void add(CK_ATTRIBUTE_TYPE type, const void* value, std::size_t size) noexcept;
+  std::array<CK_ATTRIBUTE, capacity> attributes_;
+  std::array<CK_ULONG, capacity> numbers_;
+  CK_ULONG size_ = 0;
+};
+
+// Attributes of an object. Absent, unknown to the token or not to be had: no value.
+[[nodiscard]] std::optional<bool> read_flag(const Session& session, CK_OBJECT_HANDLE object,
+                                            CK_ATTRIBUTE_TYPE type) noexcept;
+[[nodiscard]] std::optional<CK_ULONG> read_number(const Session& session, CK_OBJECT_HANDLE object,
+                                                  CK_ATTRIBUTE_TYPE type) noexcept;
+/// Empty when there is no value.
+[[nodiscard]] std::vector<std::uint8_t> read_bytes(const Session& session, CK_OBJECT_HANDLE object,
+                                                   CK_ATTRIBUTE_TYPE type);
+[[nodiscard]] std::string read_text(const Session& session, CK_OBJECT_HANDLE object,
+                                    CK_ATTRIBUTE_TYPE type);
+
+/// All objects that fit a template.
+[[nodiscard]] CK_RV find_objects(const Session& session, Template& wanted,
+                                 std::vector<CK_OBJECT_HANDLE>& found);
+
+/// Destroys an object when it goes out of scope.
+class ObjectGuard {
+ public:
+  ObjectGuard(const Session& session, CK_OBJECT_HANDLE object) noexcept
+      : session_(session), object_(object) {}
+  ObjectGuard(const ObjectGuard&) = delete;
+  ObjectGuard& operator=(const ObjectGuard&) = delete;
+  ~ObjectGuard() {
+    if (object_ != CK_INVALID_HANDLE) (void)session_.f->C_DestroyObject(session_.handle, object_);
+  }
+  [[nodiscard]] CK_OBJECT_HANDLE get() const noexcept { return object_; }
+  void keep() noexcept { object_ = CK_INVALID_HANDLE; }
+
+ private:
+  const Session& session_;
+  CK_OBJECT_HANDLE object_;
+};
+
+}  // namespace jwekms::pkcs11

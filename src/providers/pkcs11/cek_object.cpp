@@ -1,0 +1,136 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "providers/pkcs11/cek_object.hpp"
+
+#include "providers/pkcs11/rsa_ops.hpp"
+
+namespace jwekms::pkcs11 {
+
+namespace {
+
+void describe_secret(Template& attributes, CK_KEY_TYPE type, bool on_token) noexcept {
+  attributes.number(CKA_CLASS, CKO_SECRET_KEY);
+  attributes.number(CKA_KEY_TYPE, type);
+  attributes.flag(CKA_TOKEN, on_token);
+  attributes.flag(CKA_PRIVATE, true);
+  attributes.flag(CKA_SENSITIVE, true);
+  attributes.flag(CKA_EXTRACTABLE, false);
+}
+
+void describe_cek(Template& attributes, bool on_token) noexcept {
+  describe_secret(attributes, CKK_AES, on_token);
+  attributes.flag(CKA_DECRYPT, true);
+  // Encryption with a kept CEK is re-encryption under `dir`.
+  attributes.flag(CKA_ENCRYPT, on_token);
+  attributes.flag(CKA_WRAP, false);
+  attributes.flag(CKA_UNWRAP, false);
+  attributes.flag(CKA_SIGN, false);
+  attributes.flag(CKA_VERIFY, false);
+  attributes.flag(CKA_DERIVE, false);
+}
+
+/// A key that stands in for one that did not come out.
+[[nodiscard]] CK_RV generate_stand_in(const Session& session, CK_MECHANISM_TYPE mechanism_type,
+                                      Template& attributes, std::size_t size,
+                                      CK_OBJECT_HANDLE& key) noexcept {
+  CK_MECHANISM mechanism{mechanism_type, nullptr, 0};
+  attributes.number(CKA_VALUE_LEN, size);
+  return session.f->C_GenerateKey(session.handle, &mechanism, attributes.data(), attributes.size(),
+                                  &key);
+}
+
+[[nodiscard]] bool is_lost(Step step) noexcept {
+  const Fault fault = classify(step);
+  return fault != Fault::none && fault != Fault::content;
+}
+
+/// Whether a key is long enough for an HMAC: SoftHSM wants as many bytes as the hash has.
+[[nodiscard]] bool serves_hmac(const Session& session, CK_OBJECT_HANDLE key,
+                               CK_MECHANISM_TYPE hmac) noexcept {
+  CK_MECHANISM mechanism{hmac, nullptr, 0};
+  if (session.f->C_SignInit(session.handle, &mechanism, key) != CKR_OK) return false;
+  unsigned char nothing = 0;
+  unsigned char mac[64];
+  CK_ULONG size = sizeof(mac);
+  const bool done = session.f->C_Sign(session.handle, &nothing, 1, mac, &size) == CKR_OK;
+  secure_wipe(mac, sizeof(mac));
+  return done;
+}
+
+[[nodiscard]] Step check_by_hmac(const Session& session, const RsaCiphertext& ciphertext,
+                                 std::size_t expected, bool& fits) noexcept {
+  Template attributes;
+  describe_secret(attributes, CKK_GENERIC_SECRET, false);
+  attributes.flag(CKA_SIGN, true);
+  CK_OBJECT_HANDLE copy = CK_INVALID_HANDLE;
+  const Step unwrapped =
+      unwrap_object(session, ciphertext.key, ciphertext.hash, ciphertext.bytes, attributes, copy);
+  if (is_lost(unwrapped)) return unwrapped;
+  if (unwrapped.rv != CKR_OK) {
+    const CK_RV rv = generate_stand_in(session, CKM_GENERIC_SECRET_KEY_GEN, attributes, 16, copy);
+    if (rv != CKR_OK) return {rv};
+  }
+  const ObjectGuard guard(session, copy);
+  const bool has_20 = serves_hmac(session, copy, CKM_SHA_1_HMAC);
+  const bool has_32 = serves_hmac(session, copy, CKM_SHA256_HMAC);
+  // AES-GCM itself tells 16, 24 and 32 bytes from all others.
+  fits = unwrapped.rv == CKR_OK && has_20 == (expected >= 20) && has_32 == (expected >= 32);
+  return {};
+}
+
+}  // namespace
+
+void describe_session_cek(Template& attributes) noexcept { describe_cek(attributes, false); }
+
+void describe_token_cek(Template& attributes, std::string_view label,
+                        std::string_view id) noexcept {
+  describe_cek(attributes, true);
+  attributes.text(CKA_LABEL, label);
+  attributes.text(CKA_ID, id);
+}
+
+bool is_guarded(const Session& session, CK_OBJECT_HANDLE object) noexcept {
+  return read_flag(session, object, CKA_SENSITIVE) == true &&
+         read_flag(session, object, CKA_EXTRACTABLE) == false;
+}
+
+Step check_cek_size(const Session& session, const RsaCiphertext& ciphertext,
+                    CK_OBJECT_HANDLE object, std::size_t expected, CekSize how,
+                    bool& fits) noexcept {
+  switch (how) {
+    case CekSize::reported:
+      fits = read_number(session, object, CKA_VALUE_LEN) == expected;
+      return {};
+    case CekSize::by_hmac: return check_by_hmac(session, ciphertext, expected, fits);
+  }
+  return {CKR_GENERAL_ERROR};
+}
+
+Result<Step> open_in_token(const Session& session, const RsaCiphertext& ciphertext,
+                           const EncRow& enc, CekSize how, const GcmMessage& message,
+                           std::span<std::uint8_t> plaintext) noexcept {
+  Template attributes;
+  describe_session_cek(attributes);
+  CK_OBJECT_HANDLE cek = CK_INVALID_HANDLE;
+  const Step unwrapped =
+      unwrap_object(session, ciphertext.key, ciphertext.hash, ciphertext.bytes, attributes, cek);
+  if (is_lost(unwrapped)) return unwrapped;
+  const bool came_out = unwrapped.rv == CKR_OK;
+  if (!came_out) {
+    const CK_RV rv = generate_stand_in(session, CKM_AES_KEY_GEN, attributes, enc.cek_bytes, cek);
+    if (rv != CKR_OK) return Step{rv};
+  }
+  const ObjectGuard guard(session, cek);
+  if (!is_guarded(session, cek) && came_out)
+    return Error{Errc::internal_error, 0, "the HSM did not keep an unwrapped key to itself"};
+  bool fits = false;
+  const Step sized = check_cek_size(session, ciphertext, cek, enc.cek_bytes, how, fits);
+  if (sized.rv != CKR_OK) return sized;
+  std::size_t written = 0;
+  const Step opened = gcm_decrypt(session, cek, message, plaintext, written, Phase::content);
+  if (is_lost(opened)) return opened;
+  if (!came_out || !fits || opened.rv != CKR_OK)
+    return Step{CKR_ENCRYPTED_DATA_INVALID, Phase::content};
+  return Step{};
+}
+
+}  // namespace jwekms::pkcs11

@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string_view>
+
+#include "jwekms/algorithms.hpp"
+#include "providers/pkcs11/attributes.hpp"
+#include "providers/pkcs11/gcm_ops.hpp"
+
+// A CEK that a token unwraps to an object of its own: there it stays, and only decrypts.
+
+namespace jwekms::pkcs11 {
+
+/// How the size of an unwrapped CEK is learnt.
+enum class CekSize : std::uint8_t {
+  reported,  ///< CKA_VALUE_LEN.
+  by_hmac,   ///< It reads 0 (SoftHSM); which HMACs a second copy is long enough for tells.
+};
+
+/// One RSA-OAEP ciphertext, of the modulus's length and below it, and the key to open it.
+struct RsaCiphertext {
+  CK_OBJECT_HANDLE key;
+  Hash hash;
+  std::span<const std::uint8_t> bytes;
+};
+
+/// Attributes of an unwrapped CEK: sensitive, not extractable. CKA_VALUE_LEN is left out: SoftHSM
+/// refuses it, NSS truncates to it, opencryptoki pads with zeros.
+void describe_session_cek(Template& attributes) noexcept;
+void describe_token_cek(Template& attributes, std::string_view label, std::string_view id) noexcept;
+
+/// Whether an object is what describe_..._cek() asked for. Some tokens ignore it.
+[[nodiscard]] bool is_guarded(const Session& session, CK_OBJECT_HANDLE object) noexcept;
+
+/// Learns whether what was unwrapped as `object` has exactly `expected` bytes. Makes the same calls
+/// whatever the ciphertext is.
+[[nodiscard]] Step check_cek_size(const Session& session, const RsaCiphertext& ciphertext,
+                                  CK_OBJECT_HANDLE object, std::size_t expected, CekSize how,
+                                  bool& fits) noexcept;
+
+/// Unwraps a CEK to a session object, decrypts the content with it and destroys it. After a failed
+/// unwrap a key of the token's own stands in, so that all failures end alike: CKR_OK or
+/// CKR_ENCRYPTED_DATA_INVALID, but for what is not the JWE's fault.
+/// Errors: internal_error (the token did not keep to the attributes).
+[[nodiscard]] Result<Step> open_in_token(const Session& session, const RsaCiphertext& ciphertext,
+                                         const EncRow& enc, CekSize how, const GcmMessage& message,
+                                         std::span<std::uint8_t> plaintext) noexcept;
+
+}  // namespace jwekms::pkcs11

@@ -1,0 +1,137 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <algorithm>
+
+#include "crypto/secret_buffer.hpp"
+#include "jwekms/base64url.hpp"
+#include "providers/pkcs11/gcm_ops.hpp"
+#include "providers/pkcs11/hsm_keys.hpp"
+
+namespace jwekms::pkcs11 {
+
+namespace {
+
+constexpr Error wrong_kind{Errc::crypto_failure, 0, "the key is of the wrong kind"};
+constexpr Error cannot{Errc::unsupported_algorithm, 0, "the HSM does not do AES-GCM with this key"};
+constexpr Error failed{Errc::decryption_failed, 0, "decryption failed"};
+
+/// An AES key in a token as a CEK (`dir`).
+class TokenContentKey final : public ContentKey {
+ public:
+  TokenContentKey(std::shared_ptr<const crypto::Library> library, std::shared_ptr<TokenSlot> slot,
+                  const KeyObject& object, std::shared_ptr<crypto::EncryptionBudget> budget)
+      : library_(std::move(library)),
+        slot_(std::move(slot)),
+        locator_(object),
+        budget_(std::move(budget)) {}
+
+  [[nodiscard]] const Locator& locator() const noexcept { return locator_; }
+
+  Result<std::size_t> decrypt(const SealedContent& sealed,
+                              std::span<std::uint8_t> out) const override {
+    const Result<GcmMessage> message = GcmMessage::read(sealed);
+    if (!message) return message.error();
+    const std::size_t size = message->plaintext_size();
+    if (out.size() < size) return Error{Errc::buffer_too_small, 0, "the output buffer is small"};
+    crypto::SecretBuffer plaintext(message->ciphertext_and_tag.size());
+    const auto room = plaintext.bytes(InsecureSecretAccess::token());
+    const Result<void> opened = with_key([&](const Session& session, CK_OBJECT_HANDLE key) {
+      std::size_t written = 0;
+      return gcm_decrypt(session, key, *message, room, written, Phase::setup);
+    });
+    if (!opened) {
+      secure_wipe(out.data(), out.size());
+      return opened.error();
+    }
+    std::copy_n(room.begin(), size, out.begin());
+    return size;
+  }
+
+  Result<void> encrypt(const Aad& aad, std::span<const std::uint8_t> plaintext,
+                       const SealInto& into) const override {
+    if (const Result<void> taken = budget_->take(); !taken) return taken;
+    const std::string joined = join(aad);
+    // An operation that is repeated draws another IV.
+    std::vector<std::uint8_t> sealed(plaintext.size() + gcm_tag_size);
+    const Result<Outcome> outcome = slot_->run([&](const Session& session) -> Result<Step> {
+      CK_OBJECT_HANDLE key = CK_INVALID_HANDLE;
+      const Result<Step> located = locator_.locate(*slot_, session, key);
+      if (!located || located->rv != CKR_OK) return located;
+      if (const Result<void> drawn = library_->random(into.iv); !drawn) return drawn.error();
+      return gcm_encrypt(session, key, into.iv, joined, plaintext, sealed);
+    });
+    if (!outcome) return outcome.error();
+    if (!outcome->ok()) return cannot;
+    base64url::encode(std::span(sealed).first(plaintext.size()), into.ciphertext_b64.data());
+    std::copy_n(sealed.end() - gcm_tag_size, gcm_tag_size, into.tag.begin());
+    return {};
+  }
+
+ private:
+  template <class Use>
+  [[nodiscard]] Result<void> with_key(Use use) const {
+    const Result<Outcome> outcome = slot_->run([&](const Session& session) -> Result<Step> {
+      CK_OBJECT_HANDLE key = CK_INVALID_HANDLE;
+      const Result<Step> located = locator_.locate(*slot_, session, key);
+      if (!located || located->rv != CKR_OK) return located;
+      return use(session, key);
+    });
+    if (!outcome) return outcome.error();
+    if (outcome->refused) return cannot;
+    if (!outcome->ok()) return failed;
+    return {};
+  }
+
+  const std::shared_ptr<const crypto::Library> library_;
+  const std::shared_ptr<TokenSlot> slot_;
+  const Locator locator_;
+  const std::shared_ptr<crypto::EncryptionBudget> budget_;
+};
+
+class HsmAesKey final : public HsmKey {
+ public:
+  HsmAesKey(KeyInfo info, std::shared_ptr<const TokenContentKey> content_key)
+      : info_(std::move(info)), content_key_(std::move(content_key)) {}
+
+  const KeyInfo& info() const noexcept override { return info_; }
+  bool is_for(const KeyObject& object) const override {
+    return content_key_->locator().is_for(object);
+  }
+  Result<std::unique_ptr<ContentKey>> unwrap(const WrappedCek&) const override {
+    return wrong_kind;
+  }
+  Result<Cek> unwrap_to_keep(const WrappedCek&, InsecureSecretAccess) const override {
+    return wrong_kind;
+  }
+  Result<NewCek> wrap(const AlgRow&, const EncRow&) const override { return wrong_kind; }
+  Result<std::shared_ptr<const ContentKey>> content_key(const EncRow& enc) const override {
+    if (info_.enc && *info_.enc != enc.id)
+      return Error{Errc::crypto_failure, 0, "the key is bound to another enc"};
+    if (enc.hash != Hash::none || info_.bits != enc.cek_bytes * 8U)
+      return Error{Errc::crypto_failure, 0, "the key's size does not fit enc"};
+    return std::shared_ptr<const ContentKey>(content_key_);
+  }
+  Result<std::string> public_jwk() const override { return wrong_kind; }
+
+ private:
+  const KeyInfo info_;
+  const std::shared_ptr<const TokenContentKey> content_key_;
+};
+
+}  // namespace
+
+Result<void> ProcessBudget::take() {
+  if (taken_.fetch_add(1, std::memory_order_relaxed) < limit) return {};
+  taken_.fetch_sub(1, std::memory_order_relaxed);
+  return Error{Errc::forbidden, 0, "this key's encryptions are used up"};
+}
+
+std::shared_ptr<const HsmKey> make_aes_key(std::shared_ptr<const crypto::Library> library,
+                                           KeyInfo info, std::shared_ptr<TokenSlot> slot,
+                                           const KeyObject& object,
+                                           std::shared_ptr<crypto::EncryptionBudget> budget) {
+  return std::make_shared<HsmAesKey>(
+      std::move(info), std::make_shared<TokenContentKey>(std::move(library), std::move(slot),
+                                                         object, std::move(budget)));
+}
+
+}  // namespace jwekms::pkcs11

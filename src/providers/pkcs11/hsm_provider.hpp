@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "crypto/library.hpp"
+#include "jwekms/hsm.hpp"
+#include "jwekms/open.hpp"
+#include "jwekms/provider.hpp"
+#include "jwekms/result.hpp"
+
+namespace jwekms::pkcs11 {
+
+/// Opens the HSMs of `options`: loads their modules, finds the tokens and logs in. One provider for
+/// each instance, in the same order. A forked child may go on using them. They make calls to the
+/// module when they are destroyed, so they must not live until the process's static objects die.
+/// @param warn  may be empty.
+/// Errors: bad_request (options), unavailable (module, token or PIN file out of reach; PIN
+/// refused).
+[[nodiscard]] Result<std::vector<std::shared_ptr<KeyProvider>>> open_hsms(
+    const std::shared_ptr<const crypto::Library>& library, std::span<const HsmOptions> options,
+    const WarningSink& warn, const Policy& policy);
+
+}  // namespace jwekms::pkcs11

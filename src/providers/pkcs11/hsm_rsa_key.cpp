@@ -1,0 +1,126 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "crypto/aes_gcm.hpp"
+#include "providers/pkcs11/hsm_keys.hpp"
+
+namespace jwekms::pkcs11 {
+
+namespace {
+
+constexpr Error wrong_kind{Errc::crypto_failure, 0, "the key is of the wrong kind"};
+
+/// A CEK that never leaves the token. The token unwraps it when the content is there, in the same
+/// operation: nothing is left behind when no content comes, and a lost session repeats it all.
+class UnwrappedInToken final : public ContentKey {
+ public:
+  UnwrappedInToken(std::shared_ptr<const RsaObject> rsa, const WrappedCek& wrapped)
+      : rsa_(std::move(rsa)),
+        alg_(wrapped.alg),
+        enc_(wrapped.enc),
+        encrypted_key_(wrapped.encrypted_key.bytes.begin(), wrapped.encrypted_key.bytes.end()) {}
+
+  Result<std::size_t> decrypt(const SealedContent& sealed,
+                              std::span<std::uint8_t> out) const override {
+    Result<std::size_t> result = rsa_->decrypt_in_token(alg_, enc_, encrypted_key_, sealed, out);
+    if (!result) secure_wipe(out.data(), out.size());
+    return result;
+  }
+  /// Only a CEK of one's own encrypts.
+  Result<void> encrypt(const Aad&, std::span<const std::uint8_t>, const SealInto&) const override {
+    return Error{Errc::forbidden, 0, "an unwrapped CEK only decrypts"};
+  }
+
+ private:
+  const std::shared_ptr<const RsaObject> rsa_;
+  const AlgRow& alg_;
+  const EncRow& enc_;
+  const std::vector<std::uint8_t> encrypted_key_;
+};
+
+class HsmRsaKey final : public HsmKey {
+ public:
+  HsmRsaKey(std::shared_ptr<const crypto::Library> library, KeyInfo info,
+            std::shared_ptr<const RsaObject> rsa, CekBoundary boundary)
+      : library_(std::move(library)),
+        info_(std::move(info)),
+        rsa_(std::move(rsa)),
+        boundary_(boundary) {}
+
+  const KeyInfo& info() const noexcept override { return info_; }
+  bool is_for(const KeyObject& object) const override { return rsa_->locator().is_for(object); }
+  const RsaObject* rsa() const noexcept override { return rsa_.get(); }
+
+  Result<std::unique_ptr<ContentKey>> unwrap(const WrappedCek& wrapped) const override {
+    switch (boundary_) {
+      case CekBoundary::process: return unwrap_here(wrapped);
+      case CekBoundary::hsm: {
+        const Result<CekSize> kept = rsa_->keeps_cek(wrapped.alg);
+        if (!kept) return kept.error();
+        return std::unique_ptr<ContentKey>(std::make_unique<UnwrappedInToken>(rsa_, wrapped));
+      }
+    }
+    return wrong_kind;
+  }
+
+  Result<Cek> unwrap_to_keep(const WrappedCek& wrapped,
+                             InsecureSecretAccess access) const override {
+    if (boundary_ == CekBoundary::hsm)
+      return Error{Errc::forbidden, 0, "this key's CEKs do not leave the HSM: keep them there"};
+    crypto::OaepOpened opened;
+    if (const Result<void> r = rsa_->decrypt(wrapped, opened); !r) return r.error();
+    if (opened.good == 0) return Error{Errc::decryption_failed, 0, "decryption failed"};
+    if (opened.size != wrapped.enc.cek_bytes)
+      return Error{Errc::crypto_failure, 0, "the CEK's size does not fit enc"};
+    Cek cek;
+    std::copy_n(opened.bytes.begin(), opened.size, cek.fill(opened.size, access).begin());
+    return cek;
+  }
+
+  /// With the public half, in the process: the CEK is this side's own, and so is the plaintext.
+  Result<NewCek> wrap(const AlgRow& alg, const EncRow& enc) const override {
+    Cek cek;
+    const Result<void> drawn =
+        library_->random(cek.fill(enc.cek_bytes, InsecureSecretAccess::token()));
+    if (!drawn) return drawn.error();
+    Result<std::vector<std::uint8_t>> encrypted_key = rsa_->public_key().wrap(alg, cek);
+    if (!encrypted_key) return encrypted_key.error();
+    Result<std::unique_ptr<ContentKey>> content_key =
+        crypto::make_content_key(library_, enc, std::move(cek));
+    if (!content_key) return content_key.error();
+    return NewCek{*std::move(encrypted_key), *std::move(content_key)};
+  }
+
+  Result<std::shared_ptr<const ContentKey>> content_key(const EncRow&) const override {
+    return wrong_kind;
+  }
+  Result<std::string> public_jwk() const override {
+    return write_public_jwk(info_, rsa_->public_key());
+  }
+
+ private:
+  /// Implicit rejection (RFC 7516 §11.5), as for a key in the process.
+  [[nodiscard]] Result<std::unique_ptr<ContentKey>> unwrap_here(const WrappedCek& wrapped) const {
+    Cek cek;
+    const Result<void> drawn =
+        library_->random(cek.fill(wrapped.enc.cek_bytes, InsecureSecretAccess::token()));
+    if (!drawn) return drawn.error();
+    crypto::OaepOpened opened;
+    if (const Result<void> r = rsa_->decrypt(wrapped, opened); !r) return r.error();
+    crypto::choose_cek(cek, opened);
+    return crypto::make_content_key(library_, wrapped.enc, std::move(cek));
+  }
+
+  const std::shared_ptr<const crypto::Library> library_;
+  const KeyInfo info_;
+  const std::shared_ptr<const RsaObject> rsa_;
+  const CekBoundary boundary_;
+};
+
+}  // namespace
+
+std::shared_ptr<const HsmKey> make_rsa_key(std::shared_ptr<const crypto::Library> library,
+                                           KeyInfo info, std::shared_ptr<const RsaObject> rsa,
+                                           CekBoundary boundary) {
+  return std::make_shared<HsmRsaKey>(std::move(library), std::move(info), std::move(rsa), boundary);
+}
+
+}  // namespace jwekms::pkcs11

@@ -1,0 +1,155 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "providers/pkcs11/key_objects.hpp"
+
+#include <algorithm>
+#include <array>
+
+namespace jwekms::pkcs11 {
+
+namespace {
+
+constexpr Error no_such_key{Errc::not_found, 0, "no such key"};
+constexpr Error ambiguous{Errc::internal_error, 0, "two keys carry this label"};
+constexpr std::string_view id_mark = "jwekms:";
+
+/// The token objects of one class, with one label unless it is empty.
+[[nodiscard]] CK_RV find_class(const Session& session, CK_OBJECT_CLASS object_class,
+                               std::string_view label, std::vector<CK_OBJECT_HANDLE>& found) {
+  Template wanted;
+  wanted.number(CKA_CLASS, object_class);
+  wanted.flag(CKA_TOKEN, true);
+  if (!label.empty()) wanted.text(CKA_LABEL, label);
+  return find_objects(session, wanted, found);
+}
+
+}  // namespace
+
+std::string write_cek_id(Enc enc, std::string_view nonce, std::string_view parent) {
+  std::string id(id_mark);
+  id += row(enc).name;
+  id += ':';
+  id += nonce;
+  id += ':';
+  id += parent;
+  return id;
+}
+
+CekId read_cek_id(const std::vector<std::uint8_t>& bytes) {
+  const std::string text(bytes.begin(), bytes.end());
+  std::string_view rest(text);
+  if (!rest.starts_with(id_mark)) return {};
+  rest.remove_prefix(id_mark.size());
+  const std::size_t enc_end = rest.find(':');
+  if (enc_end == std::string_view::npos) return {};
+  const EncRow* enc = find_enc(rest.substr(0, enc_end));
+  if (enc == nullptr) return {};
+  rest.remove_prefix(enc_end + 1);
+  const std::size_t nonce_end = rest.find(':');
+  if (nonce_end == std::string_view::npos) return {enc->id, {}};
+  return {enc->id, std::string(rest.substr(nonce_end + 1))};
+}
+
+KeyObject read_key_object(const Session& session, CK_OBJECT_HANDLE handle) {
+  constexpr CK_ULONG none = ~CK_ULONG{0};
+  KeyObject key;
+  key.handle = handle;
+  key.object_class = read_number(session, handle, CKA_CLASS).value_or(none);
+  key.key_type = read_number(session, handle, CKA_KEY_TYPE).value_or(none);
+  key.label = read_text(session, handle, CKA_LABEL);
+  key.id = read_bytes(session, handle, CKA_ID);
+  key.may_decrypt = read_flag(session, handle, CKA_DECRYPT).value_or(false);
+  key.may_unwrap = read_flag(session, handle, CKA_UNWRAP).value_or(false);
+  key.may_sign = read_flag(session, handle, CKA_SIGN).value_or(false);
+  if (key.is_rsa()) {
+    key.n = read_bytes(session, handle, CKA_MODULUS);
+    key.e = read_bytes(session, handle, CKA_PUBLIC_EXPONENT);
+  } else {
+    key.may_encrypt = read_flag(session, handle, CKA_ENCRYPT).value_or(false);
+    key.value_bytes = read_number(session, handle, CKA_VALUE_LEN).value_or(0);
+  }
+  return key;
+}
+
+Result<Step> find_key(TokenSlot& slot, const Session& session, const std::string& label,
+                      KeyObject& key) {
+  std::vector<CK_OBJECT_HANDLE> found;
+  CK_OBJECT_HANDLE handle = CK_INVALID_HANDLE;
+  for (const CK_OBJECT_CLASS object_class : {CKO_PRIVATE_KEY, CKO_SECRET_KEY}) {
+    if (const CK_RV rv = find_class(session, object_class, label, found); rv != CKR_OK)
+      return Step{rv};
+    if (found.size() > 1 || (!found.empty() && handle != CK_INVALID_HANDLE)) return ambiguous;
+    if (!found.empty()) handle = found.front();
+  }
+  if (handle == CK_INVALID_HANDLE) {
+    const Step absent = slot.believe_absence(session);
+    if (absent.rv == CKR_OK) return no_such_key;
+    return absent;
+  }
+  key = read_key_object(session, handle);
+  // It was there a moment ago: what cannot be read has gone, and the token may have gone with it.
+  if (key.label != label || (key.is_rsa() && (key.n.empty() || key.e.empty())))
+    return Step{CKR_OBJECT_HANDLE_INVALID};
+  return Step{};
+}
+
+Result<Step> find_keys(TokenSlot& slot, const Session& session, std::vector<KeyObject>& keys) {
+  keys.clear();
+  std::vector<CK_OBJECT_HANDLE> found;
+  for (const CK_OBJECT_CLASS object_class : {CKO_PRIVATE_KEY, CKO_SECRET_KEY}) {
+    if (const CK_RV rv = find_class(session, object_class, {}, found); rv != CKR_OK)
+      return Step{rv};
+    for (const CK_OBJECT_HANDLE handle : found) {
+      KeyObject key = read_key_object(session, handle);
+      if (!key.label.empty() && (key.is_rsa() || key.is_aes())) keys.push_back(std::move(key));
+    }
+  }
+  if (keys.empty()) return slot.believe_absence(session);
+  return Step{};
+}
+
+Result<Step> check_label_free(TokenSlot& slot, const Session& session, const std::string& label) {
+  std::vector<CK_OBJECT_HANDLE> found;
+  for (const CK_OBJECT_CLASS object_class : {CKO_PRIVATE_KEY, CKO_SECRET_KEY, CKO_PUBLIC_KEY}) {
+    if (const CK_RV rv = find_class(session, object_class, label, found); rv != CKR_OK)
+      return Step{rv};
+    if (!found.empty()) return Error{Errc::conflict, 0, "the label is taken in this HSM slot"};
+  }
+  return slot.believe_absence(session);
+}
+
+Result<Step> destroy_key(TokenSlot& slot, const Session& session, const KeyObject& key) {
+  CK_OBJECT_HANDLE handle = CK_INVALID_HANDLE;
+  Result<Step> located = Locator(key).locate(slot, session, handle);
+  if (!located || located->rv != CKR_OK) return located;
+  std::vector<CK_OBJECT_HANDLE> halves;
+  if (key.is_rsa()) {
+    const CK_RV rv = find_class(session, CKO_PUBLIC_KEY, key.label, halves);
+    if (rv != CKR_OK) return Step{rv};
+  }
+  for (const CK_OBJECT_HANDLE half : halves)
+    if (read_bytes(session, half, CKA_MODULUS) == key.n)
+      (void)session.f->C_DestroyObject(session.handle, half);
+  return Step{session.f->C_DestroyObject(session.handle, handle)};
+}
+
+Result<Step> Locator::locate(TokenSlot& slot, const Session& session,
+                             CK_OBJECT_HANDLE& handle) const {
+  {
+    const std::lock_guard lock(mutex_);
+    if (epoch_ == session.object_epoch) {
+      handle = handle_;
+      return Step{};
+    }
+  }
+  KeyObject key;
+  Result<Step> found = find_key(slot, session, label_, key);
+  if (!found || found->rv != CKR_OK) return found;
+  // Handles start anew after an initialisation, and labels may have been given anew.
+  if (!is_for(key)) return no_such_key;
+  const std::lock_guard lock(mutex_);
+  epoch_ = session.object_epoch;
+  handle = handle_ = key.handle;
+  return Step{};
+}
+
+}  // namespace jwekms::pkcs11

@@ -1,0 +1,126 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "providers/pkcs11/module.hpp"
+
+#include <dlfcn.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <map>
+
+namespace jwekms::pkcs11 {
+
+namespace {
+
+using namespace std::chrono_literals;
+constexpr auto first_back_off = 100ms;
+constexpr auto longest_back_off = 5000ms;
+/// A reload that is needed again within this time has not helped.
+constexpr auto quiet_time = 10s;
+
+constexpr Error cannot_load{Errc::unavailable, 0, "the PKCS#11 module cannot be loaded"};
+constexpr Error down{Errc::unavailable, 0, "the HSM is out of reach"};
+
+}  // namespace
+
+struct Module::Registry {
+  std::mutex mutex;
+  std::map<std::string, std::unique_ptr<Module>> modules;
+};
+
+/// Global because modules are. Never destroyed, so that nothing calls a module at exit; each forked
+/// child has its own, so that no lock or session of its parent is touched.
+Module::Registry& Module::registry() {
+  static core::PerProcess<Registry>& all =
+      *new core::PerProcess<Registry>([](Registry*, const std::shared_ptr<const core::ForkMark>&) {
+        return std::make_unique<Registry>();
+      });
+  return all.get();
+}
+
+Module::Module(std::string path, std::string init_args)
+    : path_(std::move(path)), init_args_(std::move(init_args)) {}
+
+std::shared_ptr<Module> Module::get(const std::string& path, const std::string& init_args) {
+  std::error_code ignored;
+  const std::string canonical = std::filesystem::weakly_canonical(path, ignored).string();
+  Registry& all = registry();
+  Module* module = nullptr;
+  {
+    const std::lock_guard lock(all.mutex);
+    std::unique_ptr<Module>& place = all.modules[ignored ? path : canonical];
+    if (!place) place.reset(new Module(path, init_args));
+    module = place.get();
+    ++module->users_;
+  }
+  return {module, [](Module* m) { m->release(); }};
+}
+
+void Module::release() noexcept {
+  if (mark_.forked()) return;  // the parent's
+  // Held throughout: whoever wants the module next waits until it is down.
+  const std::lock_guard lock(registry().mutex);
+  if (--users_ != 0) return;
+  const std::unique_lock gate(gate_);
+  tear_down();
+  not_before_ = {};
+  back_off_ = {};
+}
+
+Result<void> Module::reload(std::uint64_t seen) {
+  const std::unique_lock gate(gate_);
+  if (generation_ != seen) return generation_ == 0 ? Result<void>(down) : Result<void>();
+  const Clock::time_point now = Clock::now();
+  if (now < not_before_) return down;
+  const bool helped = now - not_before_ > quiet_time;
+  back_off_ = helped ? first_back_off
+                     : std::clamp<std::chrono::milliseconds>(back_off_ * 2, first_back_off,
+                                                             longest_back_off);
+  tear_down();
+  const Result<void> loaded = load();
+  // A first start is not a failure that another would have to wait for.
+  if (loaded && last_generation_ == 1) back_off_ = {};
+  not_before_ = Clock::now() + back_off_;
+  return loaded;
+}
+
+Result<void> Module::load() {
+  if (functions_ == nullptr) {
+    void* handle = dlopen(path_.c_str(), RTLD_NOW | RTLD_LOCAL | RTLD_NODELETE);
+    if (handle == nullptr) return cannot_load;
+    const auto get_list =
+        reinterpret_cast<CK_C_GetFunctionList>(dlsym(handle, "C_GetFunctionList"));
+    if (get_list == nullptr || get_list(&functions_) != CKR_OK) functions_ = nullptr;
+    if (functions_ == nullptr) return cannot_load;
+  }
+  if (!start()) {
+    tear_down();
+    return down;
+  }
+  generation_ = ++last_generation_;
+  return {};
+}
+
+bool Module::start() {
+  CK_C_INITIALIZE_ARGS args{};
+  args.flags = CKF_OS_LOCKING_OK;
+  args.pReserved = init_args_.empty() ? nullptr : const_cast<char*>(init_args_.c_str());
+  const CK_RV rv = functions_->C_Initialize(&args);
+  ours_ = rv == CKR_OK;
+  if (rv != CKR_OK && rv != CKR_CRYPTOKI_ALREADY_INITIALIZED) return false;
+  list_ = TokenList::read(path_, init_args_);
+  return list_ != nullptr;
+}
+
+void Module::tear_down() noexcept {
+  generation_ = 0;
+  if (ours_) {
+    const bool finalises = list_ != nullptr;
+    list_.reset();
+    if (!finalises && functions_ != nullptr) (void)functions_->C_Finalize(nullptr);
+  } else if (list_) {
+    TokenList::abandon(std::move(list_));
+  }
+  ours_ = false;
+}
+
+}  // namespace jwekms::pkcs11

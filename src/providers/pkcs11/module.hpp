@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <shared_mutex>
+#include <string>
+#include <vector>
+
+#include "core/per_process.hpp"
+#include "jwekms/result.hpp"
+#include "providers/pkcs11/cryptoki.hpp"
+#include "providers/pkcs11/token_list.hpp"
+
+namespace jwekms::pkcs11 {
+
+/// A PKCS#11 module of this process. What it keeps is global to the process, so everybody who
+/// names the same file shares one Module; it is finalised when the last one lets go, and its code
+/// stays loaded for good (modules leave threads and exit handlers behind).
+class Module {
+ public:
+  /// Loads nothing yet: reload() does.
+  /// @param init_args  count for the first who asks.
+  [[nodiscard]] static std::shared_ptr<Module> get(const std::string& path,
+                                                   const std::string& init_args);
+  Module(const Module&) = delete;
+  Module& operator=(const Module&) = delete;
+
+  /// To be held, shared, around every call to the module. Finalising and closing all sessions
+  /// crash tokens that are at work, and are done under the exclusive lock.
+  [[nodiscard]] std::shared_mutex& gate() noexcept { return gate_; }
+
+  // With the gate held:
+  /// Rises with every initialisation; 0 while the module is down.
+  [[nodiscard]] std::uint64_t generation() const noexcept { return generation_; }
+  /// Precondition: generation() != 0.
+  [[nodiscard]] CK_FUNCTION_LIST& functions() const noexcept { return *functions_; }
+  [[nodiscard]] const std::vector<Token>& tokens() const noexcept { return list_->tokens(); }
+
+  /// Takes the module down and initialises it anew, unless somebody has done so since `seen` was
+  /// its generation. Backs off when that does not help. The gate must not be held.
+  /// Errors: unavailable.
+  [[nodiscard]] Result<void> reload(std::uint64_t seen);
+
+ private:
+  using Clock = std::chrono::steady_clock;
+  struct Registry;
+
+  Module(std::string path, std::string init_args);
+  [[nodiscard]] static Registry& registry();
+  void release() noexcept;
+  [[nodiscard]] Result<void> load();
+  [[nodiscard]] bool start();
+  void tear_down() noexcept;
+
+  const std::string path_;
+  const std::string init_args_;
+  const core::ForkMark mark_;
+  std::size_t users_ = 0;  ///< Under the registry's lock.
+
+  std::shared_mutex gate_;
+  CK_FUNCTION_LIST* functions_ = nullptr;
+  bool ours_ = false;  ///< We have initialised it, and may finalise it.
+  std::unique_ptr<TokenList> list_;
+  std::uint64_t generation_ = 0;
+  std::uint64_t last_generation_ = 0;
+  Clock::time_point not_before_{};
+  std::chrono::milliseconds back_off_{0};
+};
+
+}  // namespace jwekms::pkcs11

@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <chrono>
+#include <condition_variable>
+#include <cstdint>
+#include <mutex>
+#include <optional>
+#include <utility>
+#include <vector>
+
+#include "providers/pkcs11/cryptoki.hpp"
+
+namespace jwekms::pkcs11 {
+
+/// Counts the operations in flight on one token and keeps the sessions that wait for the next.
+/// Makes no calls to the module. Thread-safe.
+class SessionPool {
+ public:
+  using Clock = std::chrono::steady_clock;
+
+  explicit SessionPool(std::size_t max_sessions) : limit_(max_sessions) {
+    idle_.reserve(max_sessions);
+  }
+
+  /// Leave to hold one session. Gives it back when it dies.
+  class Permit {
+   public:
+    Permit() noexcept = default;
+    explicit Permit(SessionPool& pool) noexcept : pool_(&pool) {}
+    Permit(Permit&& other) noexcept : pool_(std::exchange(other.pool_, nullptr)) {}
+    Permit& operator=(Permit&& other) noexcept {
+      std::swap(pool_, other.pool_);
+      return *this;
+    }
+    ~Permit() {
+      if (pool_ != nullptr) pool_->give_back();
+    }
+    [[nodiscard]] explicit operator bool() const noexcept { return pool_ != nullptr; }
+
+   private:
+    SessionPool* pool_ = nullptr;
+  };
+
+  /// False when none came free until `deadline`.
+  [[nodiscard]] Permit wait(Clock::time_point deadline) {
+    std::unique_lock lock(mutex_);
+    if (!freed_.wait_until(lock, deadline, [this] { return in_use_ < limit_; })) return {};
+    ++in_use_;
+    return Permit(*this);
+  }
+
+  /// The token has no room for the session of a permit that is held: there are as many as it
+  /// takes. False when no other is in use, so that waiting for one is vain.
+  [[nodiscard]] bool token_is_full() {
+    const std::lock_guard lock(mutex_);
+    if (in_use_ < 2) return false;
+    limit_ = in_use_ - 1;
+    return true;
+  }
+
+  /// A session that waits, if it is of this epoch.
+  [[nodiscard]] std::optional<CK_SESSION_HANDLE> take(std::uint64_t epoch) {
+    const std::lock_guard lock(mutex_);
+    if (epoch != epoch_ || idle_.empty()) return std::nullopt;
+    const CK_SESSION_HANDLE session = idle_.back();
+    idle_.pop_back();
+    return session;
+  }
+  /// False when its epoch is over: the caller closes it.
+  [[nodiscard]] bool keep(CK_SESSION_HANDLE session, std::uint64_t epoch) noexcept {
+    const std::lock_guard lock(mutex_);
+    if (epoch != epoch_ || idle_.size() == idle_.capacity()) return false;
+    idle_.push_back(session);
+    return true;
+  }
+  /// Begins a new epoch. @return the sessions of the old one, for the caller to close.
+  [[nodiscard]] std::vector<CK_SESSION_HANDLE> begin(std::uint64_t epoch) {
+    const std::lock_guard lock(mutex_);
+    epoch_ = epoch;
+    std::vector<CK_SESSION_HANDLE> old = idle_;
+    idle_.clear();
+    return old;
+  }
+
+ private:
+  void give_back() {
+    {
+      const std::lock_guard lock(mutex_);
+      --in_use_;
+    }
+    freed_.notify_one();
+  }
+
+  std::mutex mutex_;
+  std::condition_variable freed_;
+  std::size_t limit_;
+  std::size_t in_use_ = 0;
+  std::uint64_t epoch_ = 0;
+  std::vector<CK_SESSION_HANDLE> idle_;
+};
+
+}  // namespace jwekms::pkcs11

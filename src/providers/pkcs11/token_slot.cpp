@@ -1,0 +1,289 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "providers/pkcs11/token_slot.hpp"
+
+namespace jwekms::pkcs11 {
+
+namespace {
+
+using namespace std::chrono_literals;
+using Clock = SessionPool::Clock;
+
+/// A token that answers every decryption with GENERAL_ERROR is either being fed rubbish or broken.
+/// It is asked how it is this often, by the clock and never by the outcome: neither an attacker's
+/// rubbish nor its timing may show in what is asked.
+constexpr auto health_interval = 250ms;
+
+constexpr Error unavailable{Errc::unavailable, 0, "the HSM is out of reach"};
+constexpr Error no_session{Errc::unavailable, 0, "no HSM session came free in time"};
+constexpr Error full{Errc::unavailable, 0, "the HSM has no room for the operation"};
+constexpr Error pin_was_refused{Errc::unavailable, 0,
+                                "the HSM refused the PIN; it is not tried again"};
+constexpr Error from_before_fork{Errc::unavailable, 0, "the key was looked up before a fork"};
+
+[[nodiscard]] bool is_about_the_pin(CK_RV rv) noexcept {
+  return rv == CKR_PIN_INCORRECT || rv == CKR_PIN_INVALID || rv == CKR_PIN_LEN_RANGE ||
+         rv == CKR_PIN_EXPIRED || rv == CKR_PIN_LOCKED || rv == CKR_USER_PIN_NOT_INITIALIZED ||
+         rv == CKR_USER_TYPE_INVALID;
+}
+
+}  // namespace
+
+/// A session for one operation, the leave to hold it, and the module kept from being taken down.
+class TokenSlot::Lease {
+ public:
+  Lease(TokenSlot& slot, SessionPool::Permit permit, std::shared_lock<std::shared_mutex> gate,
+        CK_SESSION_HANDLE session, std::uint64_t session_epoch)
+      : slot_(&slot),
+        permit_(std::move(permit)),
+        gate_(std::move(gate)),
+        generation_(slot.module_->generation()),
+        session_epoch_(session_epoch),
+        session_{&slot.module_->functions(), session, slot.slot_id_, slot.object_epoch_,
+                 slot.settings_.find_batch} {}
+  Lease(Lease&& other) noexcept = default;
+  Lease& operator=(Lease&&) = delete;
+  ~Lease() {
+    if (!gate_.owns_lock()) return;  // moved from
+    if (broken_ || !slot_->pool_.keep(session_.handle, session_epoch_))
+      slot_->close_if_ours(session_.handle);
+  }
+
+  [[nodiscard]] const Session& session() const noexcept { return session_; }
+  [[nodiscard]] std::uint64_t generation() const noexcept { return generation_; }
+  void drop_session() noexcept { broken_ = true; }
+
+ private:
+  TokenSlot* slot_;
+  SessionPool::Permit permit_;
+  std::shared_lock<std::shared_mutex> gate_;
+  std::uint64_t generation_;
+  std::uint64_t session_epoch_;
+  Session session_;
+  bool broken_ = false;
+};
+
+TokenSlot::TokenSlot(std::shared_ptr<Module> module, const Settings& settings,
+                     std::shared_ptr<std::atomic<bool>> pin_refused)
+    : module_(std::move(module)),
+      settings_(settings),
+      pin_refused_(std::move(pin_refused)),
+      pool_(settings.max_sessions) {}
+
+TokenSlot::~TokenSlot() {
+  if (mark_.forked()) return;  // sessions and locks are the parent's
+  const std::shared_lock gate(module_->gate());
+  if (module_->generation() == 0 || attached_ != module_->generation()) return;
+  forget_sessions();
+  if (anchor_generation_ == module_->generation()) close_if_ours(anchor_);
+}
+
+// ---- The table of PKCS#11 faults, and what is done about each ----
+
+Result<Outcome> TokenSlot::run(const Operation& operation) {
+  if (mark_.forked()) return from_before_fork;
+  for (int attempt = 0;; ++attempt) {
+    Result<Lease> acquired = acquire();
+    if (!acquired) return acquired.error();
+    std::optional<Lease> lease(*std::move(acquired));
+    const Result<Step> step = operation(lease->session());
+    if (!step) return step.error();
+    Fault fault = classify(*step);
+    if (fault == Fault::suspect) fault = is_well() ? Fault::refused : Fault::device;
+    if (!is_well_by_the_clock()) fault = Fault::device;
+    const bool lasted = login_lasted(lease->session());
+    if (!lasted && (fault == Fault::content || fault == Fault::refused)) fault = Fault::handle;
+    if (fault == Fault::none || fault == Fault::content) return Outcome{step->rv, false};
+    if (fault == Fault::refused) return Outcome{step->rv, true};
+    if (fault == Fault::exhausted) return full;
+    const Result<void> recovered = recover(fault, lease);
+    if (!recovered) return recovered.error();
+    if (attempt == 1) return unavailable;
+  }
+}
+
+/// Leaves things so that the next attempt, here or elsewhere, finds them in order.
+Result<void> TokenSlot::recover(Fault fault, std::optional<Lease>& lease) {
+  const std::uint64_t generation = lease->generation();
+  switch (fault) {
+    case Fault::none:
+    case Fault::content:
+    case Fault::refused:
+    case Fault::exhausted: return {};
+    case Fault::stuck: lease->drop_session(); return {};
+    case Fault::session:
+      // Seldom one session alone: whoever closed it closed all, and the login went with the last.
+      lease->drop_session();
+      forget_sessions();
+      attached_ = 0;
+      return {};
+    case Fault::handle: {
+      // "Not logged in" mostly shows as a handle that is not valid.
+      if (!is_well()) break;
+      const CK_RV rv = log_in(lease->session().handle);
+      std::uint64_t seen = lease->session().object_epoch;
+      object_epoch_.compare_exchange_strong(seen, seen + 1);
+      if (pin_refused_->load()) return pin_was_refused;
+      if (rv == CKR_OK) return {};
+      lease->drop_session();
+      forget_sessions();
+      attached_ = 0;
+      return {};
+    }
+    case Fault::suspect:
+    case Fault::device: break;
+  }
+  lease->drop_session();
+  lease.reset();
+  return module_->reload(generation);
+}
+
+/// Whether nobody has logged out since the operation began: tokens answer GENERAL_ERROR to a logout
+/// half-way. Asked after success as well as after failure. (Whoever logs in anew begins an epoch.)
+bool TokenSlot::login_lasted(const Session& session) {
+  if (settings_.slot.login == HsmLogin::none) return true;
+  if (!is_logged_in(session.handle)) return false;
+  const std::lock_guard lock(logging_in_);  // a login and its new epoch are one
+  return object_epoch_ == session.object_epoch;
+}
+
+bool TokenSlot::is_well() const {
+  CK_TOKEN_INFO info{};
+  return module_->functions().C_GetTokenInfo(slot_id_, &info) == CKR_OK;
+}
+
+bool TokenSlot::is_well_by_the_clock() {
+  const Clock::rep now = Clock::now().time_since_epoch().count();
+  Clock::rep before = seen_well_.load(std::memory_order_relaxed);
+  if (now - before < Clock::duration(health_interval).count()) return true;
+  if (!seen_well_.compare_exchange_strong(before, now, std::memory_order_relaxed)) return true;
+  if (is_well()) return true;
+  seen_well_.store(0, std::memory_order_relaxed);
+  return false;
+}
+
+Step TokenSlot::believe_absence(const Session& session) {
+  if (!is_well()) return {CKR_DEVICE_ERROR};
+  if (!login_lasted(session)) return {CKR_USER_NOT_LOGGED_IN};
+  return {CKR_OK};
+}
+
+// ---- Sessions and login. The gate is held, shared, in everything but acquire() ----
+
+Result<TokenSlot::Lease> TokenSlot::acquire() {
+  const Clock::time_point deadline = Clock::now() + settings_.session_timeout;
+  for (int attempt = 0;;) {
+    SessionPool::Permit permit = pool_.wait(deadline);
+    if (!permit) return no_session;
+    std::shared_lock gate(module_->gate());
+    const std::uint64_t generation = module_->generation();
+    Fault fault = generation == 0 ? Fault::device : attach();
+    if (fault == Fault::none) {
+      const std::uint64_t epoch = session_epoch_;
+      if (const std::optional<CK_SESSION_HANDLE> idle = pool_.take(epoch))
+        return Lease(*this, std::move(permit), std::move(gate), *idle, epoch);
+      CK_SESSION_HANDLE session = CK_INVALID_HANDLE;
+      const CK_RV rv = open_session(session);
+      if (rv == CKR_OK) return Lease(*this, std::move(permit), std::move(gate), session, epoch);
+      fault = classify({rv});
+      if (fault == Fault::exhausted) {
+        if (rv == CKR_SESSION_COUNT && pool_.token_is_full()) continue;
+        return full;
+      }
+    }
+    if (pin_refused_->load()) return pin_was_refused;
+    if (fault == Fault::exhausted) return full;
+    if (++attempt == 2) return unavailable;
+    gate.unlock();
+    if (const Result<void> r = module_->reload(generation); !r) return r.error();
+  }
+}
+
+/// Finds the token, opens the anchor session and logs in, once for all threads.
+Fault TokenSlot::attach() {
+  const std::uint64_t generation = module_->generation();
+  if (attached_.load() == generation) return Fault::none;
+  const std::lock_guard lock(attaching_);
+  if (attached_.load() == generation) return Fault::none;
+  if (pin_refused_->load()) return Fault::refused;
+  const Token* token = find_token();
+  if (token == nullptr) return Fault::device;
+  slot_id_ = token->slot_id;
+  // Handles of another generation may name other people's sessions by now.
+  if (anchor_generation_ == generation) close_if_ours(anchor_);
+  anchor_ = CK_INVALID_HANDLE;
+  anchor_generation_ = generation;
+  const CK_RV opened = open_session(anchor_);
+  if (opened != CKR_OK)
+    return classify({opened}) == Fault::exhausted ? Fault::exhausted : Fault::device;
+  const CK_RV rv = log_in(anchor_);
+  if (rv != CKR_OK) return Fault::device;
+  // Whatever is looked for next is looked for in this token.
+  settings_.slot.token_label = token->label;
+  settings_.slot.token_serial = token->serial;
+  (void)pool_.begin(++session_epoch_);
+  ++object_epoch_;
+  attached_ = generation;
+  return Fault::none;
+}
+
+const Token* TokenSlot::find_token() const {
+  const std::vector<Token>& tokens = module_->tokens();
+  const HsmSlot& wanted = settings_.slot;
+  if (wanted.token_label.empty() && wanted.token_serial.empty() && !wanted.slot_id)
+    return wanted.number < tokens.size() ? &tokens[wanted.number] : nullptr;
+  const bool by_name = !wanted.token_label.empty() || !wanted.token_serial.empty();
+  const Token* found = nullptr;
+  for (const Token& token : tokens) {
+    const bool fits = by_name
+                          ? (wanted.token_label.empty() || wanted.token_label == token.label) &&
+                                (wanted.token_serial.empty() || wanted.token_serial == token.serial)
+                          : *wanted.slot_id == token.slot_id;
+    if (!fits) continue;
+    if (found != nullptr) return nullptr;
+    found = &token;
+  }
+  return found;
+}
+
+CK_RV TokenSlot::open_session(CK_SESSION_HANDLE& session) const {
+  CK_FUNCTION_LIST& f = module_->functions();
+  const CK_RV rv =
+      f.C_OpenSession(slot_id_, CKF_SERIAL_SESSION | CKF_RW_SESSION, nullptr, nullptr, &session);
+  if (rv != CKR_TOKEN_WRITE_PROTECTED) return rv;
+  return f.C_OpenSession(slot_id_, CKF_SERIAL_SESSION, nullptr, nullptr, &session);
+}
+
+bool TokenSlot::is_logged_in(CK_SESSION_HANDLE session) const {
+  CK_SESSION_INFO info{};
+  return module_->functions().C_GetSessionInfo(session, &info) == CKR_OK &&
+         (info.state == CKS_RO_USER_FUNCTIONS || info.state == CKS_RW_USER_FUNCTIONS);
+}
+
+CK_RV TokenSlot::log_in(CK_SESSION_HANDLE session) {
+  if (settings_.slot.login == HsmLogin::none) return CKR_OK;
+  const std::lock_guard lock(logging_in_);
+  if (is_logged_in(session)) return CKR_OK;
+  // A PIN that was refused once is never tried again: tokens lock after a few.
+  if (pin_refused_->load()) return CKR_PIN_INCORRECT;
+  const auto pin = settings_.pin->bytes(InsecureSecretAccess::token());
+  const CK_RV rv = module_->functions().C_Login(session, CKU_USER,
+                                                const_cast<std::uint8_t*>(pin.data()), pin.size());
+  if (is_about_the_pin(rv)) pin_refused_->store(true);
+  if (rv == CKR_OK) ++object_epoch_;
+  return rv == CKR_USER_ALREADY_LOGGED_IN ? CKR_OK : rv;
+}
+
+/// A handle that somebody closed may be another's by now.
+void TokenSlot::close_if_ours(CK_SESSION_HANDLE session) const {
+  if (session == CK_INVALID_HANDLE) return;
+  CK_FUNCTION_LIST& f = module_->functions();
+  CK_SESSION_INFO info{};
+  if (f.C_GetSessionInfo(session, &info) == CKR_OK && info.slotID == slot_id_)
+    (void)f.C_CloseSession(session);
+}
+
+void TokenSlot::forget_sessions() {
+  for (const CK_SESSION_HANDLE session : pool_.begin(++session_epoch_)) close_if_ours(session);
+}
+
+}  // namespace jwekms::pkcs11

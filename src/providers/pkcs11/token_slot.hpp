@@ -1,0 +1,104 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <shared_mutex>
+#include <string>
+
+#include "core/per_process.hpp"
+#include "jwekms/hsm.hpp"
+#include "jwekms/result.hpp"
+#include "providers/pkcs11/module.hpp"
+#include "providers/pkcs11/pin.hpp"
+#include "providers/pkcs11/session_pool.hpp"
+
+namespace jwekms::pkcs11 {
+
+/// What an operation works with: a session that is its own until it returns.
+struct Session {
+  CK_FUNCTION_LIST* f;
+  CK_SESSION_HANDLE handle;
+  CK_SLOT_ID slot_id;
+  /// Object handles are good for as long as this stays the same.
+  std::uint64_t object_epoch;
+  unsigned long find_batch;
+};
+
+/// How an operation on the token ended, when nothing stood in its way.
+struct Outcome {
+  CK_RV rv = CKR_OK;
+  bool refused = false;  ///< Not for what stood in the JWE.
+  [[nodiscard]] bool ok() const noexcept { return rv == CKR_OK; }
+};
+
+/// One token of one HSM instance in this process: finds it, logs in, lends sessions, and brings
+/// all that back when it is lost. Thread-safe. A forked child makes its own.
+class TokenSlot {
+ public:
+  struct Settings {
+    HsmSlot slot;  ///< Without the PIN.
+    std::shared_ptr<const Pin> pin;
+    std::size_t max_sessions;
+    std::chrono::milliseconds session_timeout;
+    unsigned long find_batch;
+  };
+  /// @param pin_refused  shared by a slot and its likes in forked children.
+  TokenSlot(std::shared_ptr<Module> module, const Settings& settings,
+            std::shared_ptr<std::atomic<bool>> pin_refused);
+  TokenSlot(const TokenSlot&) = delete;
+  TokenSlot& operator=(const TokenSlot&) = delete;
+  ~TokenSlot();
+
+  [[nodiscard]] std::uint64_t number() const noexcept { return settings_.slot.number; }
+
+  /// An Error ends run() with it, at once.
+  using Operation = std::function<Result<Step>(const Session&)>;
+
+  /// Runs an operation on a session of its own. When the session, the login, a handle or the token
+  /// turns out to be lost, that is put right and the operation run once more: it must bear that.
+  /// Errors: unavailable, and the operation's own.
+  [[nodiscard]] Result<Outcome> run(const Operation& operation);
+
+  /// After a search without a hit: whether that can be believed. Without a login, or without a
+  /// token, private objects are just not seen.
+  [[nodiscard]] Step believe_absence(const Session& session);
+
+ private:
+  class Lease;
+  [[nodiscard]] Result<Lease> acquire();
+  [[nodiscard]] Fault attach();
+  [[nodiscard]] const Token* find_token() const;
+  [[nodiscard]] CK_RV open_session(CK_SESSION_HANDLE& session) const;
+  [[nodiscard]] CK_RV log_in(CK_SESSION_HANDLE session);
+  [[nodiscard]] bool is_logged_in(CK_SESSION_HANDLE session) const;
+  void close_if_ours(CK_SESSION_HANDLE session) const;
+  void forget_sessions();
+  [[nodiscard]] bool is_well() const;
+  [[nodiscard]] bool is_well_by_the_clock();
+  [[nodiscard]] bool login_lasted(const Session& session);
+  [[nodiscard]] Result<void> recover(Fault fault, std::optional<Lease>& lease);
+
+  const std::shared_ptr<Module> module_;
+  Settings settings_;
+  const std::shared_ptr<std::atomic<bool>> pin_refused_;
+  const core::ForkMark mark_;
+  SessionPool pool_;
+
+  std::mutex attaching_;
+  std::atomic<std::uint64_t> attached_ = 0;  ///< Generation of the module that the rest is of.
+  std::atomic<CK_SLOT_ID> slot_id_ = 0;
+  CK_SESSION_HANDLE anchor_ = CK_INVALID_HANDLE;  ///< Holds the login; never used for more.
+  std::uint64_t anchor_generation_ = 0;
+  std::atomic<std::uint64_t> session_epoch_ = 0;
+  std::atomic<std::uint64_t> object_epoch_ = 1;
+  std::mutex logging_in_;
+  std::atomic<SessionPool::Clock::rep> seen_well_ = 0;
+};
+
+}  // namespace jwekms::pkcs11

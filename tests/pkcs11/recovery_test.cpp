@@ -1,0 +1,216 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <catch2/catch.hpp>
+#include <chrono>
+#include <filesystem>
+#include <fstream>
+#include <thread>
+
+#include "token.hpp"
+
+// What others do to a token, or the world to it, while the provider has it open.
+
+using namespace token;
+
+namespace {
+
+using namespace std::chrono_literals;
+
+/// Calls until the answer is `wanted`, for a while.
+template <class Call>
+std::string wait_for(const std::string& wanted, Call call) {
+  std::string last;
+  for (const auto end = std::chrono::steady_clock::now() + 15s;
+       std::chrono::steady_clock::now() < end; std::this_thread::sleep_for(50ms)) {
+    last = call();
+    if (last == wanted) break;
+  }
+  return last;
+}
+
+}  // namespace
+
+TEST_CASE("somebody logs out, or closes all sessions") {
+  for (const CekBoundary boundary : {CekBoundary::process, CekBoundary::hsm}) {
+    if (boundary == CekBoundary::hsm && !expected().boundary_sha1) continue;
+    const Kms kms = open(boundary);
+    const std::string uid = rsa_uid(kms, boundary);
+    const std::string text = make(kms, uid, Alg::RSA_OAEP, Enc::A256GCM, "still here");
+    CHECK(decrypt(kms, text) == "still here");
+    for (int round = 0; round < 3; ++round) {
+      {
+        const Raw raw;
+        Raw::check(raw.f->C_Logout(raw.session));
+      }
+      CHECK(decrypt(kms, text) == "still here");
+      CHECK(decrypt(kms, text) == "still here");
+      {
+        const Raw raw;
+        Raw::check(raw.f->C_CloseAllSessions(raw.slot));
+      }
+      CHECK(decrypt(kms, text) == "still here");
+      CHECK(decrypt(kms, text) == "still here");
+      {
+        const Raw raw;
+        Raw::check(raw.f->C_Logout(raw.session));
+      }
+      // What is looked up is not "not found" because nobody is logged in.
+      const Kms other = open(boundary);
+      {
+        const Raw raw;
+        Raw::check(raw.f->C_Logout(raw.session));
+      }
+      CHECK(support::code_of(other.describe_key(uid)) == "ok");
+      CHECK(other.list_keys({}, instance_prefix()).value().keys.size() >= 1);
+    }
+  }
+}
+
+TEST_CASE("somebody finalises the module") {
+  const Kms kms = open();
+  const std::string uid = rsa_uid(kms);
+  const std::string text = make(kms, uid, Alg::RSA_OAEP, Enc::A256GCM, "still here");
+  CHECK(decrypt(kms, text) == "still here");
+  {
+    const Raw raw;
+    Raw::check(raw.f->C_Finalize(nullptr));
+  }
+  CHECK(wait_for("still here", [&] { return decrypt(kms, text); }) == "still here");
+}
+
+TEST_CASE("an object is replaced by another with its label") {
+  const Kms kms = open();
+  const std::string uid = prefix() + "replaced";
+  (void)kms.create_key({.uid = uid}).value();
+  const std::string text = make(kms, uid, Alg::RSA_OAEP, Enc::A256GCM, "the first");
+  CHECK(decrypt(kms, text) == "the first");
+  {
+    const Kms other = open();
+    (void)other.set_key_state(uid, KeyState::destroyed).value();
+    (void)other.create_key({.uid = uid}).value();
+    (void)other.create_key({.uid = uid + "-2"}).value();
+    const Raw raw;
+    Raw::check(raw.f->C_Logout(raw.session));  // handles change
+  }
+  const std::string after = decrypt(kms, text);
+  CHECK((after == "error: not_found" || after == "error: decryption_failed"));
+  (void)kms.set_key_state(uid, KeyState::destroyed).value();
+  (void)kms.set_key_state(uid + "-2", KeyState::destroyed).value();
+}
+
+TEST_CASE("a PIN that is refused is not tried again") {
+  HsmOptions wrong = options();
+  wrong.slots[0].pin = "13579135";
+  for (int i = 0; i < 2; ++i) {
+    const Result<Kms> kms = try_open(wrong);
+    CHECK(support::code_of(kms) == "unavailable");
+  }
+  // The PINs that were tried have not locked the token, and another instance logs in.
+  const Kms kms = open();
+  CHECK(support::code_of(kms.describe_key(rsa_uid(kms))) == "ok");
+}
+
+TEST_CASE("a PIN comes from a file or the environment") {
+  const support::TempDir dir;
+  std::ofstream(dir.file("pin")) << variable("PIN") << '\n';
+  HsmOptions hsm = options();
+  hsm.slots[0].pin = "file:" + dir.file("pin");
+  CHECK(support::code_of(try_open(hsm)) == "ok");
+  hsm.slots[0].pin = "env:JWEKMS_TEST_" + name() + "_PIN";
+  CHECK(support::code_of(try_open(hsm)) == "ok");
+  hsm.slots[0].pin = "file:" + dir.file("none");
+  CHECK(support::code_of(try_open(hsm)) == "unavailable");
+  hsm.slots[0].pin = "env:JWEKMS_TEST_NO_SUCH_VARIABLE";
+  CHECK(support::code_of(try_open(hsm)) == "bad_request");
+}
+
+TEST_CASE("options that lead nowhere are refused") {
+  const auto code = [](const HsmOptions& hsm) { return support::code_of(try_open(hsm)); };
+  HsmOptions hsm = options();
+  hsm.model = "none";
+  CHECK(code(hsm) == "bad_request");
+  hsm = options();
+  hsm.slots.clear();
+  CHECK(code(hsm) == "bad_request");
+  hsm = options();
+  hsm.slots.push_back(hsm.slots[0]);
+  CHECK(code(hsm) == "bad_request");
+  hsm = options();
+  hsm.max_sessions = 0;
+  CHECK(code(hsm) == "bad_request");
+  hsm = options();
+  hsm.module_path = "/nowhere/libnone.so";
+  CHECK(code(hsm) == "unavailable");
+  hsm = options();
+  hsm.slots[0].token_label = "no such token";
+  CHECK(code(hsm) == "unavailable");
+}
+
+TEST_CASE("tokens are picked by slot id, by serial and by position") {
+  CK_SLOT_ID slot_id = 0;
+  std::string serial;
+  std::uint64_t position = 0;
+  const Kms keep = open();
+  {
+    const Raw raw;
+    slot_id = raw.slot;
+    CK_TOKEN_INFO info{};
+    Raw::check(raw.f->C_GetTokenInfo(slot_id, &info));
+    serial.assign(reinterpret_cast<const char*>(info.serialNumber), sizeof(info.serialNumber));
+    serial.resize(serial.find_last_not_of(' ') + 1);
+    CK_SLOT_ID slots[32];
+    CK_ULONG count = 32;
+    Raw::check(raw.f->C_GetSlotList(CK_TRUE, slots, &count));
+    while (slots[position] != slot_id) ++position;
+  }
+  const std::string label = rsa_uid(keep).substr(prefix().size());
+  const auto picks = [&](const HsmSlot& slot) {
+    HsmOptions hsm = options();
+    hsm.slots[0] = slot;
+    hsm.slots[0].pin = variable("PIN");
+    const Result<Kms> kms = try_open(hsm);
+    if (!kms) return std::string(support::code_of(kms));
+    return std::string(
+        support::code_of(kms->describe_key(std::string("hsm::") + expected().model +
+                                           "::" + std::to_string(slot.number) + "::" + label)));
+  };
+  CHECK(picks({.number = 5, .slot_id = slot_id}) == "ok");
+  // NSS gives all its tokens one serial.
+  CHECK(picks({.number = 0, .token_label = variable("LABEL"), .token_serial = serial}) == "ok");
+  CHECK(picks({.number = position}) == "ok");
+  CHECK(picks({.number = 99}) == "unavailable");
+  CHECK(picks({.number = 0, .token_label = variable("LABEL"), .token_serial = "other"}) ==
+        "unavailable");
+}
+
+TEST_CASE("two instances of a model have UIDs of their own") {
+  Options all;
+  all.hsms = {options(), options(CekBoundary::hsm)};
+  all.on_warning = [](std::string_view) {};
+  const Kms kms = jwekms::open(all).value();
+  const std::string uid = rsa_uid(kms);
+  const std::string second =
+      std::string("hsm::") + expected().model + "_1::0::" + uid.substr(prefix().size());
+  CHECK(kms.describe_key(second).value().uid == second);
+}
+
+TEST_CASE("the token goes away and comes back") {
+  if (name() != "SOFTHSM2") return;  // the one whose device can be taken away
+  namespace fs = std::filesystem;
+  const fs::path tokens = fs::path(env("JWEKMS_TEST_TOKEN_DIR")) / "tokens";
+  const fs::path away = fs::path(env("JWEKMS_TEST_TOKEN_DIR")) / "away";
+  const Kms kms = open();
+  const std::string uid = rsa_uid(kms);
+  const std::string text = make(kms, uid, Alg::RSA_OAEP, Enc::A256GCM, "back again");
+  CHECK(decrypt(kms, text) == "back again");
+  for (int round = 0; round < 2; ++round) {
+    fs::rename(tokens, away);
+    std::this_thread::sleep_for(300ms);
+    // Never reported as a bad token.
+    const std::string gone = decrypt(kms, text);
+    CHECK(gone == "error: unavailable");
+    CHECK(decrypt(kms, text) == "error: unavailable");
+    CHECK(support::code_of(kms.describe_key(prefix() + "nobody")) == "unavailable");
+    fs::rename(away, tokens);
+    CHECK(wait_for("back again", [&] { return decrypt(kms, text); }) == "back again");
+  }
+}

@@ -1,0 +1,15 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+# Makes one token and runs the tests on it. usage: run.sh PROGRAM softhsm2|nss|opencryptoki [ARGS...]
+set -euo pipefail
+here=$(dirname "$0")
+program=$1 token=$2
+shift 2
+dir=$(mktemp -d)
+trap '"$here/tokens/stop.sh" "$dir/token"; rm -rf "$dir"' EXIT
+labels=()
+[[ $token == softhsm2 ]] && labels=(jwekms spare)
+lines=$("$here/tokens/$token.sh" "$dir/token" "${labels[@]}" 2>"$dir/log") || { cat "$dir/log" >&2; exit 1; }
+eval "$lines"
+export JWEKMS_TEST_TOKEN=${token^^} JWEKMS_TEST_TOKEN_DIR=$dir/token
+"$program" "$@"

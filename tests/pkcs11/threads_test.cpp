@@ -1,0 +1,167 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <catch2/catch.hpp>
+#include <chrono>
+#include <thread>
+
+#include "token.hpp"
+
+// Many threads, few sessions, forked children.
+
+using namespace token;
+
+namespace {
+
+using namespace std::chrono_literals;
+
+template <class Work>
+void in_threads(int count, Work work) {
+  std::vector<std::thread> threads;
+  for (int i = 0; i < count; ++i) threads.emplace_back(work, i);
+  for (std::thread& thread : threads) thread.join();
+}
+
+/// Runs in a forked child; the child's answer.
+template <class Work>
+bool in_child(Work work) {
+  const pid_t child = fork();
+  if (child == 0) {
+    bool good = false;
+    try {
+      good = work();
+    } catch (...) {
+    }
+    _exit(good ? 0 : 1);
+  }
+  int status = 0;
+  waitpid(child, &status, 0);
+  return WIFEXITED(status) && WEXITSTATUS(status) == 0;
+}
+
+}  // namespace
+
+TEST_CASE("32 threads use one provider") {
+  for (const CekBoundary boundary : {CekBoundary::process, CekBoundary::hsm}) {
+    if (boundary == CekBoundary::hsm && !expected().boundary_sha1) continue;
+    const Kms kms = open(boundary);
+    const std::string uid = rsa_uid(kms, boundary);
+    const std::string good = make(kms, uid, Alg::RSA_OAEP, Enc::A256GCM, "threads");
+    std::string bad = good;
+    bad[bad.size() - 2] = bad[bad.size() - 2] == 'A' ? 'B' : 'A';
+    std::atomic<int> wrong = 0;
+    in_threads(32, [&](int i) {
+      for (int n = 0; n < 20; ++n) {
+        if (decrypt(kms, (n + i) % 5 == 0 ? bad : good) !=
+            ((n + i) % 5 == 0 ? "error: decryption_failed" : "threads"))
+          ++wrong;
+        if (n % 10 == 0 && !kms.describe_key(uid)) ++wrong;
+      }
+    });
+    CHECK(wrong == 0);
+  }
+}
+
+TEST_CASE("logouts under load do no harm") {
+  if (!expected().logout_under_load) return;
+  const Kms kms = open();
+  const std::string uid = rsa_uid(kms);
+  const std::string good = make(kms, uid, Alg::RSA_OAEP, Enc::A256GCM, "threads");
+  std::atomic<int> lost = 0, failed = 0, absent = 0, other = 0;
+  std::atomic<bool> stop = false;
+  std::thread nuisance([&] {
+    while (!stop) {
+      const Raw raw;
+      (void)raw.f->C_Logout(raw.session);
+      std::this_thread::sleep_for(20ms);
+    }
+  });
+  in_threads(8, [&](int) {
+    for (int n = 0; n < 30; ++n) {
+      const std::string answer = decrypt(kms, good);
+      if (answer == "error: unavailable")
+        ++lost;
+      else if (answer == "error: decryption_failed")
+        ++failed;
+      else if (answer == "error: not_found")
+        ++absent;
+      else if (answer != "threads")
+        ++other;
+    }
+  });
+  stop = true;
+  nuisance.join();
+  CHECK(failed == 0);
+  CHECK(absent == 0);
+  CHECK(other == 0);
+  CHECK(lost < 24);  // two logouts in one operation
+}
+
+TEST_CASE("few sessions are shared by waiting, and not for ever") {
+  HsmOptions hsm = options();
+  hsm.max_sessions = 2;
+  const Kms kms = try_open(hsm).value();
+  const std::string uid = rsa_uid(kms);
+  const std::string good = make(kms, uid, Alg::RSA_OAEP, Enc::A256GCM, "threads");
+  std::atomic<int> wrong = 0;
+  in_threads(16, [&](int) {
+    for (int n = 0; n < 5; ++n)
+      if (decrypt(kms, good) != "threads") ++wrong;
+  });
+  CHECK(wrong == 0);
+
+  hsm.max_sessions = 1;
+  hsm.session_timeout = 0ms;
+  const Kms hasty = try_open(hsm).value();
+  CHECK(decrypt(hasty, good) == "threads");
+  std::atomic<int> served = 0, busy = 0, other = 0;
+  in_threads(16, [&](int) {
+    for (int n = 0; n < 5; ++n) {
+      const std::string answer = decrypt(hasty, good);
+      ++(answer == "threads" ? served : answer == "error: unavailable" ? busy : other);
+    }
+  });
+  CHECK(other == 0);
+  CHECK(served > 0);
+}
+
+TEST_CASE("a forked child decrypts, and so does its parent afterwards") {
+  const Kms kms = open();
+  const std::string uid = rsa_uid(kms);
+  const std::string good = make(kms, uid, Alg::RSA_OAEP, Enc::A256GCM, "forked");
+  CHECK(decrypt(kms, good) == "forked");
+  for (int round = 0; round < 3; ++round) {
+    CHECK(
+        in_child([&] { return decrypt(kms, good) == "forked" && decrypt(kms, good) == "forked"; }));
+    CHECK(decrypt(kms, good) == "forked");
+  }
+  CHECK(in_child([&] {
+    return decrypt(kms, good) == "forked" &&
+           in_child([&] { return decrypt(kms, good) == "forked"; });
+  }));
+  // A child that never decrypts, and takes its Kms down, leaves its parent's sessions alone.
+  {
+    auto inherited = std::make_unique<Kms>(open());
+    CHECK(decrypt(*inherited, good) == "forked");
+    CHECK(in_child([&] {
+      inherited.reset();
+      return true;
+    }));
+    CHECK(decrypt(*inherited, good) == "forked");
+  }
+  CHECK(decrypt(kms, good) == "forked");
+}
+
+TEST_CASE("a module is shared by all who name it") {
+  const Kms first = open();
+  const std::string uid = rsa_uid(first);
+  const std::string good = make(first, uid, Alg::RSA_OAEP, Enc::A256GCM, "shared");
+  for (int i = 0; i < 3; ++i) {
+    const Kms second = open();
+    CHECK(decrypt(second, good) == "shared");
+    CHECK(decrypt(first, good) == "shared");
+  }
+  CHECK(decrypt(first, good) == "shared");
+}
