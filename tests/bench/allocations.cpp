@@ -10,7 +10,7 @@ constinit thread_local std::uint64_t count = 0;
 
 std::uint64_t bench::allocations() noexcept { return count; }
 
-#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+#if defined(__GLIBC__) && !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
 
 // An executable's malloc takes the place of the C library's for all shared libraries too.
 // glibc keeps its own under these names.
