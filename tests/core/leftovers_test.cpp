@@ -285,6 +285,16 @@ TEST_CASE("a reencryption leaves no copy of the plaintext", "[leftovers]") {
   watch.finish();
 }
 
+TEST_CASE("content that is too large to inflate leaves no copy", "[leftovers]") {
+  const Secrets secrets;
+  const Database db(policy_with([](Policy& p) { p.limits.max_inflated_bytes = 4000; }));
+  import_file(db.kms, secrets, "der", KeyFormat::der, "rsa");
+  const SecretBuffer token = secrets.read("zip token");
+  Watch watch(secrets, {"plaintext"});  // its middle, which comes before the bound
+  CHECK(decrypt(db.kms, text(token.bytes(access_token))).code() == "bad_request");
+  watch.finish();
+}
+
 TEST_CASE("when a Kms goes, so do its keys", "[leftovers]") {
   const Secrets secrets;
   auto db = std::make_unique<Database>();
