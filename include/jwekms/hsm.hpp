@@ -59,4 +59,13 @@ struct HsmOptions {
   bool forbid_weak_keys = false;
 };
 
+/// Slots that hold the same RSA keys under the same labels: a replicated HSM. A UID of the first
+/// slot is served by whichever slot is at hand, and a slot that is dead is passed over until it is
+/// back. A slot's key counts when its modulus is that of the first key found; AES keys have nothing
+/// to compare, and are served by the slot that their UID names.
+struct HsmPool {
+  /// `hsm::<model>[_n]::<slot>`, two or more, all of them in Options::hsms.
+  std::vector<std::string> slots{};
+};
+
 }  // namespace jwekms

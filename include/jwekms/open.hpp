@@ -31,6 +31,10 @@ struct DatabaseOptions {
   std::string kek_path{};
   /// The key-encryption key itself, 32 bytes, handed in by the host instead of `kek_path`.
   std::optional<std::span<const std::uint8_t>> kek{};
+  /// UID of an AES key in one of Options::hsms that wraps the key-encryption key, which is then
+  /// kept, wrapped, in the database itself: without the HSM nobody opens it. Excludes the two
+  /// above.
+  std::string key_encryption_key{};
   /// How long another process's change (a revocation above all) may go unseen.
   std::chrono::milliseconds cache_ttl{1000};
   std::size_t cache_entries = 1024;              ///< Decrypted keys held at most.
@@ -43,6 +47,7 @@ using WarningSink = std::function<void(std::string_view text)>;
 struct Options {
   DatabaseOptions database{};
   std::vector<HsmOptions> hsms{};  ///< The Kms must not outlive main() when there are any.
+  std::vector<HsmPool> hsm_pools{};
   std::vector<std::shared_ptr<KeyProvider>> providers{};  ///< Your own, beside the database.
   Policy policy{};
   /// OpenSSL property query for every algorithm, `fips=yes` for one. The host's own OpenSSL

@@ -49,6 +49,8 @@ Result<Kms> open(const Options& options) {
   Result<std::shared_ptr<const crypto::Library>> library =
       crypto::Library::open(options.openssl_properties, options.openssl_config);
   if (!library) return library.error();
+  if (!options.database.key_encryption_key.empty() || !options.hsm_pools.empty())
+    return Error{Errc::bad_request, 0, "not in this version: key_encryption_key, hsm_pools"};
   const WarningSink warn = options.on_warning ? options.on_warning : print_warning;
   std::vector<std::shared_ptr<KeyProvider>> providers = options.providers;
   if (!options.database.path.empty()) {

@@ -5,11 +5,16 @@ set -euo pipefail
 here=$(dirname "$0")
 program=$1 token=$2
 shift 2
+# The soft token of opencryptoki is one for the machine: one test at a time.
+if [[ $token == opencryptoki ]]; then
+  exec 9>/run/lock/jwekms-opencryptoki
+  flock 9
+fi
 dir=$(mktemp -d)
 trap '"$here/tokens/stop.sh" "$dir/token"; rm -rf "$dir"' EXIT
 labels=()
 [[ $token == softhsm2 ]] && labels=(jwekms spare)
-lines=$("$here/tokens/$token.sh" "$dir/token" "${labels[@]}" 2>"$dir/log") || { cat "$dir/log" >&2; exit 1; }
+lines=$("$here/tokens/$token.sh" "$dir/token" "${labels[@]}" 2>"$dir/log" 9>&-) || { cat "$dir/log" >&2; exit 1; }
 eval "$lines"
 export JWEKMS_TEST_TOKEN=${token^^} JWEKMS_TEST_TOKEN_DIR=$dir/token
 "$program" "$@"
