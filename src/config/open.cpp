@@ -53,16 +53,19 @@ Result<Kms> open(const Options& options) {
     return Error{Errc::bad_request, 0, "not in this version: key_encryption_key, hsm_pools"};
   const WarningSink warn = options.on_warning ? options.on_warning : print_warning;
   std::vector<std::shared_ptr<KeyProvider>> providers = options.providers;
-  if (!options.database.path.empty()) {
+  std::shared_ptr<db::Store> store;
+  if (!options.database.path.empty()) store = db::make_store(options.database);
+  // The HSMs first: a database is not made while the HSM that guards it is out of reach.
+  Result<std::vector<std::shared_ptr<KeyProvider>>> hsms =
+      pkcs11::open_hsms(*library, options.hsms, store, warn, options.policy);
+  if (!hsms) return hsms.error();
+  for (std::shared_ptr<KeyProvider>& hsm : *hsms) providers.push_back(std::move(hsm));
+  if (store) {
     Result<std::shared_ptr<KeyProvider>> database =
-        db::open_database(*library, options.database, warn, options.policy);
+        db::open_database(*library, store, options.database, warn, options.policy);
     if (!database) return database.error();
     providers.push_back(*std::move(database));
   }
-  Result<std::vector<std::shared_ptr<KeyProvider>>> hsms =
-      pkcs11::open_hsms(*library, options.hsms, warn, options.policy);
-  if (!hsms) return hsms.error();
-  for (std::shared_ptr<KeyProvider>& hsm : *hsms) providers.push_back(std::move(hsm));
   for (std::size_t i = 0; i < providers.size(); ++i)
     for (std::size_t j = 0; j < i; ++j)
       if (providers[i]->uid_prefix() == providers[j]->uid_prefix())

@@ -18,12 +18,14 @@ constexpr Error refused{Errc::unsupported_algorithm, 0, "the HSM does not make s
 class HsmProvider final : public KeyProvider {
  public:
   HsmProvider(const std::shared_ptr<const crypto::Library>& library, InstanceSettings settings,
-              const WarningSink& warn, std::uint32_t rsa_min_bits)
+              const std::shared_ptr<core::EncryptionCounter>& counter, const WarningSink& warn,
+              std::uint32_t rsa_min_bits)
       : settings_(std::move(settings)),
         rsa_min_bits_(rsa_min_bits),
-        instance_([this, library, warn](Instance*, const std::shared_ptr<const core::ForkMark>&) {
-          return std::make_unique<Instance>(library, settings_, warn);
-        }) {}
+        instance_(
+            [this, library, counter, warn](Instance*, std::shared_ptr<const core::ForkMark> mark) {
+              return std::make_unique<Instance>(library, settings_, counter, std::move(mark), warn);
+            }) {}
 
   /// Errors: unavailable.
   [[nodiscard]] Result<void> connect() {
@@ -201,7 +203,8 @@ class HsmProvider final : public KeyProvider {
 
 Result<std::vector<std::shared_ptr<KeyProvider>>> open_hsms(
     const std::shared_ptr<const crypto::Library>& library, std::span<const HsmOptions> options,
-    const WarningSink& warn, const Policy& policy) {
+    const std::shared_ptr<core::EncryptionCounter>& counter, const WarningSink& warn,
+    const Policy& policy) {
   std::vector<std::shared_ptr<KeyProvider>> providers;
   for (std::size_t i = 0; i < options.size(); ++i) {
     const auto before = std::ranges::count_if(
@@ -209,8 +212,8 @@ Result<std::vector<std::shared_ptr<KeyProvider>>> open_hsms(
     Result<InstanceSettings> settings =
         read_settings(options[i], static_cast<std::uint32_t>(before));
     if (!settings) return settings.error();
-    auto provider =
-        std::make_shared<HsmProvider>(library, *std::move(settings), warn, policy.rsa_min_bits);
+    auto provider = std::make_shared<HsmProvider>(library, *std::move(settings), counter, warn,
+                                                  policy.rsa_min_bits);
     if (const Result<void> connected = provider->connect(); !connected) return connected.error();
     providers.push_back(std::move(provider));
   }

@@ -13,6 +13,7 @@
 #include "crypto/library.hpp"
 #include "jwekms/hsm.hpp"
 #include "jwekms/open.hpp"
+#include "providers/pkcs11/budgets.hpp"
 #include "providers/pkcs11/hsm_keys.hpp"
 #include "providers/pkcs11/models.hpp"
 #include "providers/pkcs11/token_slot.hpp"
@@ -40,8 +41,10 @@ struct InstanceSettings {
 /// One HSM instance in this process: its slots, and the keys that were looked up. Thread-safe.
 class Instance {
  public:
+  /// @param counter  may be null; @param mark  of this process. See Budgets.
   Instance(std::shared_ptr<const crypto::Library> library, const InstanceSettings& settings,
-           WarningSink warn);
+           std::shared_ptr<core::EncryptionCounter> counter,
+           std::shared_ptr<const core::ForkMark> mark, WarningSink warn);
 
   struct Place {
     std::shared_ptr<TokenSlot> slot;
@@ -80,13 +83,12 @@ class Instance {
 
   const std::shared_ptr<const crypto::Library> library_;
   const InstanceSettings& settings_;
+  Budgets budgets_;
   const WarningSink warn_;
   std::vector<std::shared_ptr<TokenSlot>> slots_;
   std::mutex creating_;
   std::mutex cache_mutex_;
   std::unordered_map<std::string, Cached> cache_;
-  /// By UID and for good: forgetting a key must not start its count anew.
-  std::unordered_map<std::string, std::shared_ptr<ProcessBudget>> budgets_;
 };
 
 }  // namespace jwekms::pkcs11
