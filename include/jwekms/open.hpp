@@ -23,6 +23,7 @@ namespace jwekms {
 
 /// A key database in one SQLite file. Every secret in it is encrypted under the key-encryption
 /// key with its record's metadata bound to it. Several processes may share the file.
+/// It counts what is encrypted under AES keys, its own and those of the HSMs: 2^32 at most.
 struct DatabaseOptions {
   std::string path{};  ///< Created if absent. Empty: no database.
   /// File with the key-encryption key; empty: `path` + ".kek". Created with mode 0600 on first use
