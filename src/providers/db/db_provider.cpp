@@ -304,14 +304,26 @@ std::shared_ptr<Store> make_store(const DatabaseOptions& options) {
 Result<std::shared_ptr<KeyProvider>> open_database(std::shared_ptr<const crypto::Library> library,
                                                    std::shared_ptr<Store> store,
                                                    const DatabaseOptions& options,
+                                                   std::shared_ptr<core::KekWrapper> wrapper,
                                                    const WarningSink& warn, const Policy& policy) {
   if (options.cache_ttl.count() < 0 || options.busy_timeout.count() < 0)
     return Error{Errc::bad_request, 0, "a time of the database's options is negative"};
   if (const Result<void> opened = store->open(); !opened) return opened.error();
-  Result<std::shared_ptr<const Vault>> vault = Vault::open(library, store, options, warn);
+  Result<std::shared_ptr<const Vault>> vault =
+      Vault::open(library, store, options, std::move(wrapper), warn);
   if (!vault) return vault.error();
   return std::shared_ptr<KeyProvider>(std::make_shared<DatabaseProvider>(
       std::move(library), std::move(store), *std::move(vault), options, warn, policy.rsa_min_bits));
+}
+
+Result<void> rewrap_kek(std::shared_ptr<const crypto::Library> library,
+                        std::shared_ptr<Store> store, const DatabaseOptions& options,
+                        std::shared_ptr<core::KekWrapper> wrapper, core::KekWrapper& to) {
+  if (const Result<void> opened = store->open(); !opened) return opened;
+  const Result<std::shared_ptr<const Vault>> vault =
+      Vault::open(std::move(library), std::move(store), options, std::move(wrapper), {});
+  if (!vault) return vault.error();
+  return (*vault)->rewrap(to);
 }
 
 }  // namespace jwekms::db

@@ -189,6 +189,14 @@ class SqliteStore final : public Store {
     });
   }
 
+  Result<bool> replace_meta(std::string_view name, const std::vector<std::uint8_t>& from,
+                            const std::vector<std::uint8_t>& to) override {
+    return change([&](SQLite::Database& database) -> Result<bool> {
+      Query query(database, "UPDATE meta SET value = ? WHERE name = ? AND value = ?");
+      return query.bytes(to).text(std::string(name)).bytes(from).run() == 1;
+    });
+  }
+
   Result<std::optional<KeyRow>> find_key(std::string_view uid) override {
     return use([&](SQLite::Database& database) -> Result<std::optional<KeyRow>> {
       Query query(database, "SELECT " JWEKMS_KEY_COLUMNS " FROM keys WHERE uid = ?");

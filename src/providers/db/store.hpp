@@ -69,6 +69,11 @@ class Store : public core::EncryptionCounter {
   [[nodiscard]] virtual Result<std::vector<std::uint8_t>> meta(
       std::string_view name, const std::function<Result<std::vector<std::uint8_t>>()>& make) = 0;
 
+  /// Puts `to` in the place of `from`; false when another stands there by now.
+  [[nodiscard]] virtual Result<bool> replace_meta(std::string_view name,
+                                                  const std::vector<std::uint8_t>& from,
+                                                  const std::vector<std::uint8_t>& to) = 0;
+
   [[nodiscard]] virtual Result<std::optional<KeyRow>> find_key(std::string_view uid) = 0;
   [[nodiscard]] virtual Result<std::optional<AliasRow>> find_alias(std::string_view alias) = 0;
   /// In the aliases' own order.

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "core/encryption_counter.hpp"
+#include "core/kek_wrapper.hpp"
 #include "crypto/library.hpp"
 #include "jwekms/hsm.hpp"
 #include "jwekms/open.hpp"
@@ -27,5 +28,16 @@ namespace jwekms::pkcs11 {
     const std::shared_ptr<const crypto::Library>& library, std::span<const HsmOptions> options,
     const std::shared_ptr<core::EncryptionCounter>& counter, const WarningSink& warn,
     const Policy& policy);
+
+/// What wraps a database's key-encryption key with the AES-256 key that a UID names. The key serves
+/// no JWE from then on.
+/// @param hsms  what open_hsms() gave.
+/// Errors: bad_request (no such HSM), not_found (no such key in it), crypto_failure (no AES-256
+/// key), unsupported_algorithm (the token has neither AES-GCM nor AES key wrap for it),
+/// unavailable.
+[[nodiscard]] Result<std::shared_ptr<core::KekWrapper>> open_kek_wrapper(
+    const std::shared_ptr<const crypto::Library>& library,
+    std::span<const std::shared_ptr<KeyProvider>> hsms, const std::string& uid,
+    const WarningSink& warn);
 
 }  // namespace jwekms::pkcs11

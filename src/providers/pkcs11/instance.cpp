@@ -92,7 +92,7 @@ std::string Instance::uid_of(const TokenSlot& slot, std::string_view label) cons
   return uid;
 }
 
-KeyInfo Instance::info_of(const TokenSlot& slot, const KeyObject& object) const {
+KeyInfo Instance::info_of(TokenSlot& slot, const KeyObject& object) const {
   KeyInfo info;
   info.uid = uid_of(slot, object.label);
   if (object.is_rsa()) {
@@ -115,8 +115,9 @@ KeyInfo Instance::info_of(const TokenSlot& slot, const KeyObject& object) const 
       object.value_bytes == 0 && id.enc ? row(*id.enc).cek_bytes : object.value_bytes;
   info.bits = static_cast<std::uint32_t>(bytes * 8);
   info.algs = {Alg::dir};
-  info.may_decrypt = object.may_decrypt;
-  info.may_encrypt = object.may_encrypt;
+  const bool reserved = settings_.reserved->is(slot, object.label);
+  info.may_decrypt = object.may_decrypt && !reserved;
+  info.may_encrypt = object.may_encrypt && !reserved;
   return info;
 }
 
@@ -170,6 +171,7 @@ Result<std::shared_ptr<const HsmKey>> Instance::make_key(const std::shared_ptr<T
                                                  settings_.raw_rsa_fallback);
     return make_rsa_key(library_, std::move(info), std::move(rsa), settings_.boundary);
   }
+  if (settings_.reserved->is(*slot, object.label)) return reserved_key;
   if (!object.is_aes()) return Error{Errc::crypto_failure, 0, "the HSM key is neither RSA nor AES"};
   std::shared_ptr<crypto::EncryptionBudget> budget = budgets_.of(info.uid);
   return make_aes_key(library_, std::move(info), slot, object, std::move(budget));

@@ -16,6 +16,7 @@
 #include "providers/pkcs11/budgets.hpp"
 #include "providers/pkcs11/hsm_keys.hpp"
 #include "providers/pkcs11/models.hpp"
+#include "providers/pkcs11/reserved_key.hpp"
 #include "providers/pkcs11/token_slot.hpp"
 
 namespace jwekms::pkcs11 {
@@ -31,6 +32,7 @@ struct InstanceSettings {
   CekBoundary boundary = CekBoundary::process;
   bool raw_rsa_fallback = false;
   bool forbid_weak_keys = false;
+  std::shared_ptr<ReservedKey> reserved = std::make_shared<ReservedKey>();
 };
 
 /// Checks the options, reads the PINs. @param index  0 for the first instance of its model.
@@ -58,12 +60,12 @@ class Instance {
   }
 
   /// The key that a UID names; asked of the token anew after a while.
-  /// Errors: not_found, crypto_failure (of no use here), forbidden (weak), unavailable,
-  /// internal_error (several carry the label).
+  /// Errors: not_found, crypto_failure (of no use here), forbidden (weak, or reserved),
+  /// unavailable, internal_error (several carry the label).
   [[nodiscard]] Result<std::shared_ptr<const HsmKey>> resolve(std::string_view uid);
   void forget(const std::string& uid);
 
-  [[nodiscard]] KeyInfo info_of(const TokenSlot& slot, const KeyObject& object) const;
+  [[nodiscard]] KeyInfo info_of(TokenSlot& slot, const KeyObject& object) const;
   [[nodiscard]] const InstanceSettings& settings() const noexcept { return settings_; }
   [[nodiscard]] const std::shared_ptr<const crypto::Library>& library() const noexcept {
     return library_;
