@@ -136,7 +136,7 @@ Result<std::vector<Finding>> examine(const std::shared_ptr<const crypto::Library
                                      const HsmOptions& options) {
   const Result<InstanceSettings> settings = read_settings(options, 0);
   if (!settings) return settings.error();
-  Instance instance(library, *settings, {});
+  Instance instance(library, *settings, nullptr, nullptr, {});
   std::array<std::uint8_t, 4> nonce;
   if (const Result<void> drawn = library->random(nonce); !drawn) return drawn.error();
   std::string label = "jwekms-doctor";
