@@ -43,9 +43,11 @@ template <std::size_t size>
   return std::to_string(version.major) + '.' + std::to_string(version.minor);
 }
 
-[[nodiscard]] std::string count(CK_ULONG n) {
+[[nodiscard]] std::string limit(CK_ULONG n) {
   if (n == CK_UNAVAILABLE_INFORMATION) return "unknown";
-  return n == CK_EFFECTIVELY_INFINITE ? "no limit" : std::to_string(n);
+  // opencryptoki has a number of its own for "no limit".
+  const bool infinite = n == CK_EFFECTIVELY_INFINITE || n > UINT32_MAX;
+  return infinite ? "no limit" : std::to_string(n);
 }
 
 [[nodiscard]] std::string describe(const CK_MECHANISM_INFO& info) {
@@ -80,8 +82,8 @@ Step read_token_facts(const Session& session, TokenFacts& facts) {
   facts.emplace_back("token model", text(token.model) + " by " + text(token.manufacturerID));
   facts.emplace_back("firmware",
                      text(token.firmwareVersion) + ", hardware " + text(token.hardwareVersion));
-  facts.emplace_back("sessions", count(token.ulMaxSessionCount) + " at most, " +
-                                     count(token.ulMaxRwSessionCount) + " of them read-write");
+  facts.emplace_back("sessions", "limit: " + limit(token.ulMaxSessionCount) +
+                                     ", read-write: " + limit(token.ulMaxRwSessionCount));
   for (const Named& mechanism : mechanisms) {
     CK_MECHANISM_INFO info{};
     const CK_RV rv = session.f->C_GetMechanismInfo(session.slot_id, mechanism.value, &info);
