@@ -72,6 +72,7 @@ class Examination {
   /// Errors: unavailable, internal_error.
   [[nodiscard]] Result<std::vector<HsmFinding>> run() {
     const Result<void> examined = examine();
+    if (!examined && !made_keys_) return examined.error();
     const Result<bool> swept = sweep_insistently();
     if (!examined) return swept ? examined.error() : left_behind;
     if (!swept) return left_behind;

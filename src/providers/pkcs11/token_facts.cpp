@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "providers/pkcs11/token_facts.hpp"
 
-#include <span>
 #include <string_view>
+
+#include "jwekms/json.hpp"
 
 namespace jwekms::pkcs11 {
 
@@ -30,11 +31,19 @@ constexpr Named uses[] = {
     {"sign", CKF_SIGN},
 };
 
-/// Text as Cryptoki has it: of fixed size, padded, and whatever the token has put there.
+/// Text as Cryptoki has it: of fixed size, padded, and whatever the token has put there. What is not
+/// printable, or not UTF-8, becomes '?'.
 template <std::size_t size>
 [[nodiscard]] std::string text(const unsigned char (&padded)[size]) {
+  std::string_view rest(reinterpret_cast<const char*>(padded), size);
   std::string out;
-  for (const unsigned char c : padded) out += c >= 0x20 && c != 0x7F ? static_cast<char>(c) : ' ';
+  while (!rest.empty()) {
+    const bool ascii = rest[0] >= 0x20 && rest[0] < 0x7F;
+    const std::size_t step = ascii ? 1 : json::detail::utf8_size(rest);
+    if (step == 0) out += '?';
+    out += rest.substr(0, step);
+    rest.remove_prefix(step == 0 ? 1 : step);
+  }
   out.resize(out.find_last_not_of(' ') + 1);
   return out;
 }
