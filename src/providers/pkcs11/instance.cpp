@@ -30,6 +30,10 @@ Result<InstanceSettings> read_settings(const HsmOptions& options, std::uint32_t 
   settings.model = find_model(options.model);
   if (settings.model == nullptr) return bad("unknown HSM model");
   if (options.slots.empty()) return bad("an HSM has no slots");
+  // These become C strings, which a NUL would cut short without a word.
+  const auto has_nul = [](const std::string& text) { return text.find('\0') != text.npos; };
+  if (has_nul(options.module_path) || has_nul(options.init_args))
+    return bad("NUL in an HSM's module path or init arguments");
   if (options.max_sessions == 0 || options.max_sessions > 4096)
     return bad("an HSM has 1 to 4096 sessions");
   if (options.session_timeout.count() < 0) return bad("an HSM's session timeout is negative");
@@ -48,6 +52,7 @@ Result<InstanceSettings> read_settings(const HsmOptions& options, std::uint32_t 
   for (const HsmSlot& slot : options.slots) {
     const auto same = [&](const TokenSlot::Settings& s) { return s.slot.number == slot.number; };
     if (std::ranges::any_of(settings.slots, same)) return bad("two HSM slots with one number");
+    if (has_nul(slot.pin)) return bad("NUL in an HSM's PIN");
     std::shared_ptr<const Pin> pin;
     if (slot.login == HsmLogin::user) {
       Result<std::shared_ptr<const Pin>> read = read_pin(slot.pin);
