@@ -6,12 +6,12 @@ namespace jwekms::core {
 void Call::report() const noexcept {
   kms_.audit({.principal = principal_,
               .operation = operation_,
-              .kid = kid_,
-              .uid = uid_,
-              .other = other_,
-              .permissions = permissions_,
-              .error = error_,
-              .time = Clock::now() - began_});
+              .kid = notes_->kid,
+              .uid = notes_->uid,
+              .other = notes_->other,
+              .permissions = notes_->permissions,
+              .error = notes_->error,
+              .time = Clock::now() - notes_->began});
 }
 
 }  // namespace jwekms::core

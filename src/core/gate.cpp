@@ -64,35 +64,42 @@ Result<Gate::Rights> Gate::rights(std::string_view principal, const KeyProvider&
   return Rights{.granted = *granted};
 }
 
-Result<Gate::Allowed> Gate::find_allowed(Call& call, std::string_view kid,
-                                         Operation operation) const {
-  Result<Found> found = find(kid);
-  if (!found) return conceal(call, kid, operation, found.error());
-  const KeyInfo& info = found->key->info();
-  call.note_uid(info.uid);
-  const Result<Rights> rights =
-      this->rights(call.principal(), *found->provider, info.uid, info.owner);
-  if (!rights) return rights.error();
-  if (!rights->allow(operation)) return may_not;
-  return Allowed{std::move(found->key), *rights};
-}
-
-/// What a provider says against a key, such as its kind, is for those alone who may use it.
-Error Gate::conceal(const Call& call, std::string_view kid, Operation operation,
-                    Error error) const {
-  if (error.code != Errc::crypto_failure && error.code != Errc::forbidden) return error;
-  const Result<KeyProvider*> provider = route(kid);
-  if (!provider) return provider.error();
-  const Result<Rights> rights = this->rights(call.principal(), **provider, kid, {});
-  if (!rights) return rights.error();
-  return rights->allow(operation) ? error : may_not;
+/// @param key  what was found under `kid`. What its provider says against it, such as its kind, is
+/// for those alone who may use it.
+Result<Gate::Rights> Gate::authorise(Call& call, std::string_view kid, const FoundKey& key,
+                                     Operation operation) const {
+  if (!key && key.error().code != Errc::crypto_failure && key.error().code != Errc::forbidden)
+    return key.error();
+  const std::string_view uid = key ? (*key)->info().uid : kid;
+  call.note_uid(uid);
+  if (!call.is_host()) {
+    const Result<KeyProvider*> provider = route(kid);
+    if (!provider) return provider.error();
+    const std::string_view owner = key ? (*key)->info().owner : std::string_view{};
+    const Result<Rights> rights = this->rights(call.principal(), **provider, uid, owner);
+    if (!rights) return rights;
+    if (!rights->allow(operation)) return may_not;
+    if (key) return rights;
+  }
+  if (!key) return key.error();
+  return Rights{.all = true};
 }
 
 Result<std::shared_ptr<const Key>> Gate::key(Call& call, std::string_view kid,
                                              Operation operation) const {
-  Result<Allowed> allowed = find_allowed(call, kid, operation);
-  if (!allowed) return allowed.error();
-  return std::move(allowed->key);
+  FoundKey key = find(kid);
+  const Result<Rights> rights = authorise(call, kid, key, operation);
+  if (!rights) return rights.error();
+  return key;
+}
+
+/// An alias will not do: it may move to another key.
+Result<Gate::Rights> Gate::authorise_by_uid(Call& call, std::string_view uid,
+                                            Operation operation) const {
+  const FoundKey key = find(uid);
+  const Result<Rights> rights = authorise(call, uid, key, operation);
+  if (rights && (*key)->info().uid != uid) return no_such_key;
+  return rights;
 }
 
 Result<KeyProvider*> Gate::change(Call& call, std::string_view uid, Operation operation) const {
@@ -100,9 +107,7 @@ Result<KeyProvider*> Gate::change(Call& call, std::string_view uid, Operation op
   if (!provider) return provider;
   call.note_uid(uid);
   if (administers(call.principal(), **provider)) return provider;
-  const Result<Allowed> allowed = find_allowed(call, uid, operation);
-  if (!allowed) return allowed.error();
-  if (allowed->key->info().uid != uid) return no_such_key;  // by an alias, which may move
+  if (const Result<Rights> r = authorise_by_uid(call, uid, operation); !r) return r.error();
   return provider;
 }
 
@@ -155,11 +160,9 @@ Result<GrantStore*> Gate::grants(Call& call, std::string_view uid) const {
 
 Result<GrantStore*> Gate::grants_to_add(Call& call, std::string_view uid,
                                         Permissions permissions) const {
-  const Result<Allowed> allowed = find_allowed(call, uid, Operation::grant);
-  if (!allowed) return allowed.error();
-  if (allowed->key->info().uid != uid) return no_such_key;
-  const Rights& rights = allowed->rights;
-  if (!rights.all && (permissions.bits() & ~rights.granted.bits()) != 0)
+  const Result<Rights> rights = authorise_by_uid(call, uid, Operation::grant);
+  if (!rights) return rights.error();
+  if (!rights->all && (permissions.bits() & ~rights->granted.bits()) != 0)
     return Error{Errc::forbidden, 0, "the caller would grant more than they were granted"};
   return store();
 }
@@ -228,7 +231,7 @@ Result<void> Gate::check_not_public_half(std::string_view name) const {
   if (pair.empty()) return {};
   const Result<KeyProvider*> provider = route(name);
   if (!provider) return {};  // for the provider of the key to refuse
-  const Result<Found> found = find_pair(*provider, name);
+  const FoundKey found = find_pair(**provider, name);
   if (found) return Error{Errc::conflict, 0, "the name is that of a key pair's public half"};
   if (found.error().code == Errc::not_found) return {};
   return found.error();
@@ -246,31 +249,28 @@ Result<KeyProvider*> Gate::route(std::string_view text) const {
   return no_such_key;
 }
 
-Result<Gate::Found> Gate::find(std::string_view kid) const {
+Result<std::shared_ptr<const Key>> Gate::find(std::string_view kid) const {
   const Result<KeyProvider*> provider = route(kid);
   if (!provider) return provider.error();
-  const bool may_be_half = !pair_of_public_half(kid).empty();
-  if (may_be_half && no_own_keys_->knows(kid)) return find_pair(*provider, kid);
-  const auto asked_at =
-      may_be_half ? std::chrono::steady_clock::now() : std::chrono::steady_clock::time_point{};
-  Result<std::shared_ptr<const Key>> key = (*provider)->resolve(kid);
-  if (key) return Found{*provider, *std::move(key)};
-  if (!may_be_half || key.error().code != Errc::not_found) return key.error();
-  Result<Found> pair = find_pair(*provider, kid);
+  if (pair_of_public_half(kid).empty()) return (*provider)->resolve(kid);
+  if (no_own_keys_->knows(kid)) return find_pair(**provider, kid);
+  const auto asked_at = std::chrono::steady_clock::now();
+  FoundKey key = (*provider)->resolve(kid);
+  if (key || key.error().code != Errc::not_found) return key;
+  FoundKey pair = find_pair(**provider, kid);
   if (pair) no_own_keys_->remember(kid, asked_at);
   return pair;
 }
 
 /// The key pair whose public half a name is. Errors: not_found, unavailable, internal_error.
-Result<Gate::Found> Gate::find_pair(KeyProvider* provider, std::string_view kid) const {
+Result<std::shared_ptr<const Key>> Gate::find_pair(const KeyProvider& provider,
+                                                   std::string_view kid) const {
   const std::string_view uid = pair_of_public_half(kid);
   const Result<KeyProvider*> of_pair = route(uid);
-  if (!of_pair || *of_pair != provider) return no_such_key;
-  Result<std::shared_ptr<const Key>> key = provider->resolve(uid);
-  if (!key) return key.error();
-  const KeyInfo& info = (*key)->info();
-  if (info.uid != uid || info.type != KeyType::rsa) return no_such_key;
-  return Found{provider, *std::move(key)};
+  if (!of_pair || *of_pair != &provider) return no_such_key;
+  FoundKey key = provider.resolve(uid);
+  if (key && ((*key)->info().uid != uid || (*key)->info().type != KeyType::rsa)) return no_such_key;
+  return key;
 }
 
 }  // namespace jwekms::core

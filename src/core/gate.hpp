@@ -92,14 +92,6 @@ class Gate {
     Permissions granted{};
     [[nodiscard]] bool allow(Operation operation) const noexcept;
   };
-  struct Found {
-    KeyProvider* provider;
-    std::shared_ptr<const Key> key;
-  };
-  struct Allowed {
-    std::shared_ptr<const Key> key;
-    Rights rights;
-  };
   /// What a request for a new key says of it.
   struct NewNames {
     std::string_view uid;
@@ -111,17 +103,19 @@ class Gate {
     bool name_was_taken;
   };
 
+  using FoundKey = Result<std::shared_ptr<const Key>>;
+
   [[nodiscard]] Result<KeyProvider*> route(std::string_view uid) const;
   [[nodiscard]] Result<KeyProvider*> route_new(std::string_view uid) const;
-  [[nodiscard]] Result<Found> find(std::string_view kid) const;
-  [[nodiscard]] Result<Found> find_pair(KeyProvider* provider, std::string_view kid) const;
+  [[nodiscard]] FoundKey find(std::string_view kid) const;
+  [[nodiscard]] FoundKey find_pair(const KeyProvider& provider, std::string_view kid) const;
   [[nodiscard]] bool administers(std::string_view principal, const KeyProvider& provider) const;
   [[nodiscard]] Result<Rights> rights(std::string_view principal, const KeyProvider& provider,
                                       std::string_view uid, std::string_view owner) const;
-  [[nodiscard]] Result<Allowed> find_allowed(Call& call, std::string_view kid,
-                                             Operation operation) const;
-  [[nodiscard]] Error conceal(const Call& call, std::string_view kid, Operation operation,
-                              Error error) const;
+  [[nodiscard]] Result<Rights> authorise(Call& call, std::string_view kid, const FoundKey& key,
+                                         Operation operation) const;
+  [[nodiscard]] Result<Rights> authorise_by_uid(Call& call, std::string_view uid,
+                                                Operation operation) const;
   [[nodiscard]] Result<NewPlace> admit(const Call& call, std::string_view place,
                                        NewNames names) const;
   [[nodiscard]] Result<void> settle_owner(const Call& call, const KeyProvider& provider,
