@@ -68,6 +68,8 @@ struct Parts {
   if (Result<void> checked = check_policy(options.policy); !checked) return checked.error();
   if (Result<void> checked = check_text(options); !checked) return checked.error();
   if (Result<void> checked = check_database(options.database); !checked) return checked.error();
+  for (const std::string& admin : options.admins)
+    if (Result<void> checked = check_grantee(admin); !checked) return checked.error();
   if (!options.hsm_pools.empty())
     return Error{Errc::bad_request, 0, "not in this version: hsm_pools"};
   Result<std::shared_ptr<const crypto::Library>> library =
@@ -108,7 +110,8 @@ Result<Kms> open(const Options& options) {
     for (std::size_t j = 0; j < i; ++j)
       if (providers[i]->uid_prefix() == providers[j]->uid_prefix())
         return Error{Errc::bad_request, 0, "two key providers with one UID prefix"};
-  return Kms(parts->library, std::move(providers), options.policy);
+  return Kms(parts->library, std::move(providers), options.policy, options.admins,
+             options.on_audit);
 }
 
 Result<void> rewrap_database(const Options& options, std::string_view to) {

@@ -60,6 +60,15 @@ CREATE TABLE encryption_counts (
   uid BLOB PRIMARY KEY NOT NULL,
   taken INTEGER NOT NULL
 ) STRICT;
+CREATE TABLE grants (
+  uid BLOB NOT NULL,
+  principal BLOB NOT NULL,
+  permissions INTEGER NOT NULL,
+  version INTEGER NOT NULL,
+  iv BLOB NOT NULL,
+  tag BLOB NOT NULL,
+  PRIMARY KEY (uid, principal)
+) STRICT;
 )sql"};
 constexpr int schema_version = std::size(migrations);
 

@@ -39,6 +39,7 @@ class HsmProvider final : public KeyProvider {
   }
 
   std::string_view uid_prefix() const noexcept override { return settings_.uid_prefix; }
+  std::span<const std::string> admins() const noexcept override { return settings_.admins; }
 
   [[nodiscard]] Result<Instance::Place> place_of(std::string_view uid) const {
     return instance_.get().place_of(uid);

@@ -33,6 +33,7 @@ struct InstanceSettings {
   bool raw_rsa_fallback = false;
   bool forbid_weak_keys = false;
   std::shared_ptr<ReservedKey> reserved = std::make_shared<ReservedKey>();
+  std::vector<std::string> admins;
 };
 
 /// Checks the options, reads the PINs. @param index  0 for the first instance of its model.
