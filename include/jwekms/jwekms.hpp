@@ -5,4 +5,5 @@
 // library.
 #include "jwekms/kms.hpp"
 #include "jwekms/open.hpp"
+#include "jwekms/service.hpp"
 #include "jwekms/version.hpp"

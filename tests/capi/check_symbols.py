@@ -11,8 +11,8 @@ import sys
 
 CAPI = pathlib.Path(__file__).resolve().parents[2] / "capi"
 NODE = re.compile(r"JWEKMS_\d+\.\d+")
-# The members of Kms and the function open: what is marked JWEKMS_API.
-CXX_API = re.compile(r"jwekms::(Kms::(~?Kms|operator=|[a-z_]+)(\[abi:cxx11\])?|open)\(")
+# The members of Kms and the functions open and handle: what is marked JWEKMS_API.
+CXX_API = re.compile(r"jwekms::(Kms::(~?Kms|operator=|[a-z_]+)(\[abi:cxx11\])?|open|handle)\(")
 
 
 def declared(header):
