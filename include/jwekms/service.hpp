@@ -19,8 +19,8 @@ namespace jwekms {
 /// One request of the REST API, with HTTP taken off. Views; nothing is kept after the call.
 struct ServiceRequest {
   std::string_view method;  ///< As it stands in HTTP, case-sensitive: "POST".
-  std::string_view
-      target;  ///< Path and query as they came, percent-encoded: "/v1/crypto/keys?limit=5".
+  /// Path and query as they came, percent-encoded: "/v1/crypto/keys?limit=5".
+  std::string_view target;
   std::string_view body{};  ///< JSON; empty where there is none.
 };
 
@@ -61,7 +61,7 @@ struct ServiceResponse {
   int status = 500;
   std::string_view content_type{};  ///< Static storage.
   ServiceBody body{};               ///< JSON, UTF-8; not to be logged.
-  std::string allow{};  ///< For a 405, the value of the `Allow` header (RFC 9110 §10.2.1).
+  std::string allow{};              ///< For a 405, the value of the `Allow` header.
 
   // For logs and metrics; no part of the response.
   /// What was asked for: "decrypt", "create_key", ...; a fixed, small set. Empty when there is no

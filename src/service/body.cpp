@@ -64,8 +64,8 @@ std::string Body::text(std::string_view name) {
   return value != nullptr ? resolved(value->as_string()) : std::string();
 }
 
-std::string Body::required_text(std::string_view name) {
-  if (!has(name)) fail(bad("a required member is missing"));
+std::string Body::required_text(std::string_view name, const char* missing) {
+  if (!has(name)) fail(bad(missing));
   return text(name);
 }
 
@@ -77,8 +77,8 @@ std::optional<std::string_view> Body::plain(std::string_view name) {
   return text;
 }
 
-std::string_view Body::required_plain(std::string_view name) {
-  if (!has(name)) fail(bad("a required member is missing"));
+std::string_view Body::required_plain(std::string_view name, const char* missing) {
+  if (!has(name)) fail(bad(missing));
   return plain(name).value_or("");
 }
 

@@ -28,10 +28,11 @@ class Body {
 
   /// A string, escapes resolved.
   [[nodiscard]] std::string text(std::string_view name);
-  [[nodiscard]] std::string required_text(std::string_view name);
+  /// @param missing  what to say when it is not there.
+  [[nodiscard]] std::string required_text(std::string_view name, const char* missing);
   /// A string without escapes, base64url for one, where it lies.
-  [[nodiscard]] std::string_view required_plain(std::string_view name);
   [[nodiscard]] std::optional<std::string_view> plain(std::string_view name);
+  [[nodiscard]] std::string_view required_plain(std::string_view name, const char* missing);
   [[nodiscard]] std::optional<bool> boolean(std::string_view name);
   [[nodiscard]] std::optional<std::uint32_t> number(std::string_view name);
   [[nodiscard]] std::vector<std::string> texts(std::string_view name);

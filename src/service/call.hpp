@@ -32,6 +32,10 @@ struct Answer {
 /// Errors: whatever the Kms answers; bad_request.
 using Operation = Result<Answer> (*)(Call&);
 
+/// The UID of a key with this label in the slot of an HSM key. Errors: bad_request (`uid` is not an
+/// HSM key's).
+[[nodiscard]] Result<std::string> beside(std::string_view uid, std::string_view label);
+
 // tokens.cpp
 Result<Answer> decrypt(Call& call);
 Result<Answer> encrypt(Call& call);
