@@ -28,8 +28,10 @@ struct ServiceRequest {
 class ServiceBody {
  public:
   ServiceBody() noexcept = default;
-  explicit ServiceBody(std::size_t size) : text_(new char[size]), capacity_(size), size_(size) {}
-  ~ServiceBody() { wipe(); }
+  explicit ServiceBody(std::size_t size) : text_(new char[size + 1]), size_(size) {
+    text_[size] = '\0';
+  }
+  ~ServiceBody() { secure_wipe(text_.get(), size_); }
   ServiceBody(ServiceBody&& other) noexcept { swap(other); }
   ServiceBody& operator=(ServiceBody&& other) noexcept {
     ServiceBody taken(std::move(other));
@@ -39,21 +41,16 @@ class ServiceBody {
   ServiceBody(const ServiceBody&) = delete;
   ServiceBody& operator=(const ServiceBody&) = delete;
 
-  /// Valid as long as this object, wherever it is moved to.
+  /// Stays where it is when the object is moved. A NUL follows it, unless it is empty.
   [[nodiscard]] std::string_view view() const noexcept { return {text_.get(), size_}; }
   [[nodiscard]] std::span<char> chars() noexcept { return {text_.get(), size_}; }
-  /// Precondition: size <= view().size().
-  void truncate(std::size_t size) noexcept { size_ = size; }
 
  private:
-  void wipe() noexcept { secure_wipe(text_.get(), capacity_); }
   void swap(ServiceBody& other) noexcept {
     text_.swap(other.text_);
-    std::swap(capacity_, other.capacity_);
     std::swap(size_, other.size_);
   }
   std::unique_ptr<char[]> text_;
-  std::size_t capacity_ = 0;
   std::size_t size_ = 0;
 };
 
