@@ -72,6 +72,7 @@ TokenSlot::TokenSlot(std::shared_ptr<Module> module, const Settings& settings,
 TokenSlot::~TokenSlot() {
   if (mark_.forked()) return;  // sessions and locks are the parent's
   const std::shared_lock gate(module_->gate());
+  module_->forget_use(this);
   if (module_->generation() == 0 || attached_ != module_->generation()) return;
   forget_sessions();
   if (anchor_generation_ == module_->generation()) close_if_ours(anchor_);
@@ -138,6 +139,11 @@ Result<void> TokenSlot::recover(Fault fault, std::optional<Lease>& lease) {
     case Fault::device: break;
   }
   lease->drop_session();
+  if (module_->others_are_well(slot_id_)) {
+    forget_sessions();
+    attached_ = 0;
+    return {};
+  }
   lease.reset();
   return module_->reload(generation);
 }
@@ -199,7 +205,9 @@ Result<TokenSlot::Lease> TokenSlot::acquire() {
     if (fault == Fault::exhausted) return full;
     if (++attempt == 2) return unavailable;
     gate.unlock();
-    if (const Result<void> r = module_->reload(generation); !r) return r.error();
+    const CK_SLOT_ID slot = slot_id_;
+    if (const Result<void> r = module_->reload_for(slot, generation, patience_); !r)
+      return r.error();
   }
 }
 
@@ -210,8 +218,8 @@ Fault TokenSlot::attach() {
   const std::lock_guard lock(attaching_);
   if (attached_.load() == generation) return Fault::none;
   if (pin_refused_->load()) return Fault::refused;
-  const Token* token = find_token();
-  if (token == nullptr) return Fault::device;
+  const std::optional<Token> token = find_token();
+  if (!token) return Fault::device;
   slot_id_ = token->slot_id;
   // Handles of another generation may name other people's sessions by now.
   if (anchor_generation_ == generation) close_if_ours(anchor_);
@@ -228,24 +236,30 @@ Fault TokenSlot::attach() {
   (void)pool_.begin(++session_epoch_);
   ++object_epoch_;
   attached_ = generation;
+  module_->note_use(this, slot_id_);
+  patience_.reset();
   return Fault::none;
 }
 
-const Token* TokenSlot::find_token() const {
+std::optional<Token> TokenSlot::find_token() const {
   const std::vector<Token>& tokens = module_->tokens();
   const HsmSlot& wanted = settings_.slot;
   if (wanted.token_label.empty() && wanted.token_serial.empty() && !wanted.slot_id)
-    return wanted.number < tokens.size() ? &tokens[wanted.number] : nullptr;
+    return wanted.number < tokens.size() ? std::optional(tokens[wanted.number]) : std::nullopt;
   const bool by_name = !wanted.token_label.empty() || !wanted.token_serial.empty();
-  const Token* found = nullptr;
-  for (const Token& token : tokens) {
+  std::optional<Token> found;
+  for (const Token& listed : tokens) {
+    // One that did not answer when the list was made may do so now.
+    const Token token = listed.label.empty() && listed.serial.empty()
+                            ? read_token(module_->functions(), listed.slot_id)
+                            : listed;
     const bool fits = by_name
                           ? (wanted.token_label.empty() || wanted.token_label == token.label) &&
                                 (wanted.token_serial.empty() || wanted.token_serial == token.serial)
                           : *wanted.slot_id == token.slot_id;
     if (!fits) continue;
-    if (found != nullptr) return nullptr;
-    found = &token;
+    if (found) return std::nullopt;
+    found = token;
   }
   return found;
 }

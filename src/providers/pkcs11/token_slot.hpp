@@ -81,7 +81,7 @@ class TokenSlot {
   class Lease;
   [[nodiscard]] Result<Lease> acquire();
   [[nodiscard]] Fault attach();
-  [[nodiscard]] const Token* find_token() const;
+  [[nodiscard]] std::optional<Token> find_token() const;
   [[nodiscard]] CK_RV open_session(CK_SESSION_HANDLE& session) const;
   [[nodiscard]] CK_RV log_in(CK_SESSION_HANDLE session);
   [[nodiscard]] bool is_logged_in(CK_SESSION_HANDLE session) const;
@@ -98,9 +98,10 @@ class TokenSlot {
   const core::ForkMark mark_;
   SessionPool pool_;
 
+  Patience patience_;
   std::mutex attaching_;
   std::atomic<std::uint64_t> attached_ = 0;  ///< Generation of the module that the rest is of.
-  std::atomic<CK_SLOT_ID> slot_id_ = 0;
+  std::atomic<CK_SLOT_ID> slot_id_ = CK_UNAVAILABLE_INFORMATION;
   CK_SESSION_HANDLE anchor_ = CK_INVALID_HANDLE;  ///< Holds the login; never used for more.
   std::uint64_t anchor_generation_ = 0;
   std::atomic<std::uint64_t> session_epoch_ = 0;
