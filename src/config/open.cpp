@@ -70,16 +70,14 @@ struct Parts {
   if (Result<void> checked = check_database(options.database); !checked) return checked.error();
   for (const std::string& admin : options.admins)
     if (Result<void> checked = check_grantee(admin); !checked) return checked.error();
-  if (!options.hsm_pools.empty())
-    return Error{Errc::bad_request, 0, "not in this version: hsm_pools"};
   Result<std::shared_ptr<const crypto::Library>> library =
       crypto::Library::open(options.openssl_properties, options.openssl_config);
   if (!library) return library.error();
   Parts parts{.library = *std::move(library)};
   parts.warn = options.on_warning ? options.on_warning : print_warning;
   if (!options.database.path.empty()) parts.store = db::make_store(options.database);
-  Result<std::vector<std::shared_ptr<KeyProvider>>> hsms =
-      pkcs11::open_hsms(parts.library, options.hsms, parts.store, parts.warn, options.policy);
+  Result<std::vector<std::shared_ptr<KeyProvider>>> hsms = pkcs11::open_hsms(
+      parts.library, options.hsms, options.hsm_pools, parts.store, parts.warn, options.policy);
   if (!hsms) return hsms.error();
   parts.hsms = *std::move(hsms);
   if (const std::string& uid = options.database.key_encryption_key; !uid.empty()) {
