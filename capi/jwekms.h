@@ -192,8 +192,8 @@ typedef struct jwekms_hsm_options {
   uint32_t max_sessions;
   /// Wait for a session at most; then JWEKMS_UNAVAILABLE. Default 5000.
   uint32_t session_timeout_ms;
-  /// Names of who may make and destroy keys in this HSM: `admin_count` pointers, and as many
-  /// lengths. Default: whoever may use the library.
+  /// Principals who may do everything with the keys of this HSM: `admin_count` pointers, and as
+  /// many lengths.
   const char* const* admins;
   const size_t* admin_lens;
   size_t admin_count;
@@ -268,8 +268,9 @@ typedef struct jwekms_open_options {
   const char* const* hsm_pools;
   const size_t* hsm_pool_lens;
   size_t hsm_pool_count;
-  /// UID of an AES key in one of the HSMs that wraps the key-encryption key, which is then kept,
-  /// wrapped, in the database itself. Excludes `kek_path` and `kek`.
+  /// UID of an AES-256 key in one of the HSMs that wraps the key-encryption key, which is then
+  /// kept, wrapped, in the database itself: without the HSM nobody opens it. The key must be there.
+  /// It serves no JWE. Excludes `kek_path` and `kek`.
   const char* key_encryption_key;
   size_t key_encryption_key_len;
 } jwekms_open_options;
@@ -282,8 +283,9 @@ typedef struct jwekms_open_options {
 
 /// Opens a context. One with HSMs must be closed before main() returns.
 /// @param ctx  receives a handle, to be closed with jwekms_close().
-/// Errors: bad_request (options), unsupported_algorithm (a policy names what is unknown),
-/// unavailable (database, key file or HSM out of reach, or a PIN refused), crypto_failure (the
+/// Errors: bad_request (options), unsupported_algorithm (a policy names what is unknown; the HSM
+/// cannot wrap with `key_encryption_key`), unavailable (database, key file or HSM out of reach, or
+/// a PIN refused), not_found (the HSM has no `key_encryption_key`), crypto_failure (the
 /// key-encryption key is not this database's), internal_error.
 jwekms_status jwekms_open(const jwekms_open_options* options, jwekms_ctx** ctx,
                           jwekms_error* error);
@@ -627,6 +629,45 @@ typedef void (*jwekms_finding_callback)(void* data, const jwekms_finding* findin
 /// which is not tried again), internal_error.
 jwekms_status jwekms_doctor(const jwekms_hsm_options* options, jwekms_finding_callback callback,
                             void* data, jwekms_error* error);
+
+// ---- REST service -------------------------------------------------------------------------------
+
+/// An answer of the REST API. It may hold a plaintext, and is wiped when it is freed.
+///
+/// Functions that return text return a pointer into the handle, NUL-terminated, valid until the
+/// handle is freed, and its length in `*len` where `len` is not NULL. None returns NULL, except for
+/// a NULL handle.
+typedef struct jwekms_response jwekms_response;
+
+/// Serves one request of the REST API, which examples/rest_server/openapi.json describes: JSON in,
+/// status and JSON out. No network: a host with an HTTP server of its own puts it under its routes.
+/// @param method    as it stands in HTTP: "POST".
+/// @param target    path and query as they came, percent-encoded.
+/// @param body      JSON; not given where there is none.
+/// @param response  receives a handle, to be freed with jwekms_response_free().
+/// @return JWEKMS_OK whenever there is an answer, whatever its status: what failed, and why, stands
+///         in the answer. Errors: bad_request (`response` or `ctx` is NULL), unavailable (memory).
+jwekms_status jwekms_service_call(const jwekms_ctx* ctx, const char* method, size_t method_len,
+                                  const char* target, size_t target_len, const char* body,
+                                  size_t body_len, jwekms_response** response, jwekms_error* error);
+
+/// The HTTP status, or 0 for a NULL handle.
+int32_t jwekms_response_http_status(const jwekms_response* response);
+const char* jwekms_response_content_type(const jwekms_response* response, size_t* len);
+/// JSON. Not to be logged.
+const char* jwekms_response_body(const jwekms_response* response, size_t* len);
+/// For a 405, the value of the `Allow` header; else "".
+const char* jwekms_response_allow(const jwekms_response* response, size_t* len);
+
+/// For logs and metrics: why it failed, or JWEKMS_OK.
+jwekms_status jwekms_response_error(const jwekms_response* response);
+/// For logs and metrics: "decrypt", "add_key", ..., a fixed, small set; "" when there is no such
+/// path or method.
+const char* jwekms_response_operation(const jwekms_response* response, size_t* len);
+/// For logs: the key, as the request names it, bytes that a stranger chose; "" when it names none.
+const char* jwekms_response_kid(const jwekms_response* response, size_t* len);
+
+void jwekms_response_free(jwekms_response* response);
 
 #if defined(__GNUC__)
 #pragma GCC visibility pop

@@ -57,7 +57,7 @@ struct HsmOptions {
   /// In the HSM boundary, refuse keys that could bring a CEK out: those that may also decrypt or
   /// sign. When off, each gives a warning.
   bool forbid_weak_keys = false;
-  /// Names of who may make and destroy keys in this HSM. Empty: whoever may use the library.
+  /// Principals who may do everything with the keys of this HSM.
   std::vector<std::string> admins{};
 };
 

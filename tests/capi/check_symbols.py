@@ -11,8 +11,11 @@ import sys
 
 CAPI = pathlib.Path(__file__).resolve().parents[2] / "capi"
 NODE = re.compile(r"JWEKMS_\d+\.\d+")
-# The members of Kms and the functions open and doctor: what is marked JWEKMS_API.
-CXX_API = re.compile(r"jwekms::(Kms::(~?Kms|operator=|[a-z_]+)(\[abi:cxx11\])?|open|doctor)\(")
+# The members of Kms and the functions open, doctor, handle and rewrap_database: what is marked
+# JWEKMS_API.
+CXX_API = re.compile(
+    r"jwekms::(Kms::(~?Kms|operator=|[a-z_]+)(\[abi:cxx11\])?"
+    r"|open|doctor|handle|rewrap_database|parse_config|load_config)\(")
 
 
 def declared(header):
