@@ -293,6 +293,17 @@ jwekms_status jwekms_open(const jwekms_open_options* options, jwekms_ctx** ctx,
 /// Closes a context and wipes the keys that it held. No other call may be using it.
 void jwekms_close(jwekms_ctx* ctx);
 
+/// Changes who keeps a database's key-encryption key: from a file to an HSM, or from one key of an
+/// HSM to another. The key itself stays, so a copy that somebody has of the file, or of the
+/// database and the old HSM key, still opens what it opened: destroy them. Who has the database
+/// open goes on, and needs the new options after a restart or fork().
+/// @param options  as the database is opened now, required.
+/// @param to       UID of the AES-256 key that wraps from now on, in one of its HSMs.
+/// Errors: those of jwekms_open(); not_found (no such database), conflict (changed by another
+/// process meanwhile).
+jwekms_status jwekms_rewrap_database(const jwekms_open_options* options, const char* to,
+                                     size_t to_len, jwekms_error* error);
+
 // ---- Tokens -------------------------------------------------------------------------------------
 
 typedef struct jwekms_decrypt_options {

@@ -195,9 +195,15 @@ Result<Step> try_unwrap_template(const std::shared_ptr<const crypto::Library>& l
   private_half.bytes(CKA_UNWRAP_TEMPLATE,
                      {reinterpret_cast<const std::uint8_t*>(forbidden), sizeof(forbidden)});
   Pair pair;
-  if (const CK_RV rv = generate_pair(session, private_half, pair); rv != CKR_OK) return Step{rv};
+  const CK_RV made = generate_pair(session, private_half, pair);
+  if (made == CKR_ATTRIBUTE_TYPE_INVALID) {
+    progress = {"CKA_UNWRAP_TEMPLATE is unknown to the token", true};
+    return Step{};
+  }
+  if (made != CKR_OK) return Step{made};
   const ObjectGuard private_guard(session, pair.private_key);
   const ObjectGuard public_guard(session, pair.public_key);
+  progress = {"C_UnwrapKey"};
   Template attributes;
   attributes.number(CKA_CLASS, CKO_SECRET_KEY);
   attributes.number(CKA_KEY_TYPE, CKK_AES);
@@ -206,11 +212,11 @@ Result<Step> try_unwrap_template(const std::shared_ptr<const crypto::Library>& l
   CK_OBJECT_HANDLE cek = CK_INVALID_HANDLE;
   Result<Step> step = unwrap(library, session, pair, attributes, cek);
   if (!step) return step;
-  if (step->rv != CKR_OK) {
-    // A refusal is what was wanted; anything else is the token's or the session's state.
-    const Fault fault = classify(*step);
-    return fault == Fault::refused ? Step{} : *step;
-  }
+  // A refusal of the attributes is what was wanted; any other is something else.
+  if (step->rv == CKR_TEMPLATE_INCONSISTENT || step->rv == CKR_ATTRIBUTE_VALUE_INVALID ||
+      step->rv == CKR_ATTRIBUTE_READ_ONLY)
+    return Step{};
+  if (step->rv != CKR_OK) return step;
   const ObjectGuard cek_guard(session, cek);
   progress = {"CKA_UNWRAP_TEMPLATE ignored by C_UnwrapKey",
               read_flag(session, cek, CKA_EXTRACTABLE).value_or(true)};

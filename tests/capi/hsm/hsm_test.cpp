@@ -230,6 +230,26 @@ TEST_CASE("a key in the HSM guards the database", "[capi][hsm]") {
   }
 }
 
+TEST_CASE("a database moves from a file's key to the HSM's", "[capi][hsm]") {
+  Token token;
+  const TemporaryFolder folder;
+  const std::string path = folder.file("keys.db"), kek = fresh_uid();
+  create(open_ctx(token.open), kek, JWEKMS_KEY_TYPE_OCT);
+  create(open_ctx(open_options(path)), "in the database");
+  token.open.database_path = path.data(), token.open.database_path_len = path.size();
+  token.open.kek = test_kek.data(), token.open.kek_len = test_kek.size();
+  REQUIRE(jwekms_rewrap_database(&token.open, kek.data(), kek.size(), nullptr) == JWEKMS_OK);
+
+  jwekms_ctx* ctx = nullptr;
+  CHECK(jwekms_open(&token.open, &ctx, nullptr) == JWEKMS_CRYPTO_FAILURE);
+  token.open.kek = nullptr, token.open.kek_len = 0;
+  token.open.key_encryption_key = kek.data(), token.open.key_encryption_key_len = kek.size();
+  CHECK(jwekms_describe_key(open_ctx(token.open).get(), "in the database", 15, nullptr, nullptr) ==
+        JWEKMS_OK);
+  CHECK(jwekms_rewrap_database(nullptr, kek.data(), kek.size(), nullptr) == JWEKMS_BAD_REQUEST);
+  CHECK(jwekms_rewrap_database(&token.open, nullptr, 3, nullptr) == JWEKMS_BAD_REQUEST);
+}
+
 TEST_CASE("the doctor tells C what it found", "[capi][hsm]") {
   Token token;
   struct Findings {
