@@ -298,8 +298,9 @@ typedef struct jwekms_open_options {
   const char* const* hsm_pools;
   const size_t* hsm_pool_lens;
   size_t hsm_pool_count;
-  /// UID of an AES key in one of the HSMs that wraps the key-encryption key, which is then kept,
-  /// wrapped, in the database itself. Excludes `kek_path` and `kek`.
+  /// UID of an AES-256 key in one of the HSMs that wraps the key-encryption key, which is then
+  /// kept, wrapped, in the database itself: without the HSM nobody opens it. The key must be there.
+  /// It serves no JWE. Excludes `kek_path` and `kek`.
   const char* key_encryption_key;
   size_t key_encryption_key_len;
   /// Principals who may do everything with every key, see jwekms_on_behalf_of(): `admin_count`
@@ -319,8 +320,9 @@ typedef struct jwekms_open_options {
 
 /// Opens a context. One with HSMs must be closed before main() returns.
 /// @param ctx  receives a handle, to be closed with jwekms_close().
-/// Errors: bad_request (options), unsupported_algorithm (a policy names what is unknown),
-/// unavailable (database, key file or HSM out of reach, or a PIN refused), crypto_failure (the
+/// Errors: bad_request (options), unsupported_algorithm (a policy names what is unknown; the HSM
+/// cannot wrap with `key_encryption_key`), unavailable (database, key file or HSM out of reach, or
+/// a PIN refused), not_found (the HSM has no `key_encryption_key`), crypto_failure (the
 /// key-encryption key is not this database's), internal_error.
 jwekms_status jwekms_open(const jwekms_open_options* options, jwekms_ctx** ctx,
                           jwekms_error* error);
@@ -328,6 +330,17 @@ jwekms_status jwekms_open(const jwekms_open_options* options, jwekms_ctx** ctx,
 /// Closes a context and, if it is the last over what was opened, wipes the keys that it held. No
 /// other call may be using it.
 void jwekms_close(jwekms_ctx* ctx);
+
+/// Changes who keeps a database's key-encryption key: from a file to an HSM, or from one key of an
+/// HSM to another. The key itself stays, so a copy that somebody has of the file, or of the
+/// database and the old HSM key, still opens what it opened: destroy them. Who has the database
+/// open goes on, and needs the new options after a restart or fork().
+/// @param options  as the database is opened now, required.
+/// @param to       UID of the AES-256 key that wraps from now on, in one of its HSMs.
+/// Errors: those of jwekms_open(); not_found (no such database), conflict (changed by another
+/// process meanwhile).
+jwekms_status jwekms_rewrap_database(const jwekms_open_options* options, const char* to,
+                                     size_t to_len, jwekms_error* error);
 
 // ---- Principals ---------------------------------------------------------------------------------
 // A context of jwekms_open() acts for the host, the program that it is part of, which may do
