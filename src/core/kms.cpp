@@ -2,8 +2,10 @@
 #include "jwekms/kms.hpp"
 
 #include <algorithm>
+#include <array>
 
 #include "core/context.hpp"
+#include "jwekms/base64url.hpp"
 
 namespace jwekms {
 
@@ -34,6 +36,31 @@ Result<std::shared_ptr<const Key>> Context::resolve(std::string_view kid) const 
 
 }  // namespace core
 
+namespace {
+
+/// Where a new key goes that is to be made in the HSM.
+/// @param label  or a whole UID; empty: a random one is made. Errors: bad_request, internal_error.
+[[nodiscard]] Result<std::string> hsm_uid(const core::Context& kms, std::string_view label) {
+  if (label.starts_with("hsm::")) return std::string(label);
+  std::string uid;
+  for (const std::shared_ptr<KeyProvider>& provider : kms.providers) {
+    if (!provider->uid_prefix().starts_with("hsm::")) continue;
+    const std::string place = provider->place_of_new_keys();
+    if (place.empty() || !uid.empty())
+      return Error{Errc::bad_request, 0, "with several HSM slots, store_in_hsm needs a whole UID"};
+    uid = place;
+  }
+  if (uid.empty()) return Error{Errc::bad_request, 0, "there is no HSM to store the key in"};
+  if (!label.empty()) return uid.append(label);
+  std::array<std::uint8_t, 12> bytes;
+  if (const Result<void> drawn = kms.library->random(bytes); !drawn) return drawn.error();
+  std::string random(base64url::encoded_size(bytes.size()), '\0');
+  base64url::encode(bytes, random.data());
+  return uid.append("key-").append(random);
+}
+
+}  // namespace
+
 Kms::Kms(std::shared_ptr<const crypto::Library> library,
          std::vector<std::shared_ptr<KeyProvider>> providers, const Policy& policy) {
   std::ranges::stable_sort(providers, [](const auto& a, const auto& b) {
@@ -49,9 +76,15 @@ const Policy& Kms::policy() const noexcept { return context_->policy; }
 
 Result<KeyInfo> Kms::create_key(const CreateKey& request) const {
   const crypto::ErrorQueueGuard guard;
-  const Result<KeyProvider*> provider = context_->route_new(request.uid);
+  CreateKey placed = request;
+  if (request.store_in_hsm) {
+    Result<std::string> uid = hsm_uid(*context_, request.uid);
+    if (!uid) return uid.error();
+    placed.uid = *std::move(uid);
+  }
+  const Result<KeyProvider*> provider = context_->route_new(placed.uid);
   if (!provider) return provider.error();
-  return (*provider)->create(request);
+  return (*provider)->create(placed);
 }
 
 Result<KeyInfo> Kms::import_key(const ImportKey& request) const {

@@ -37,6 +37,12 @@ class HsmProvider final : public KeyProvider {
 
   std::string_view uid_prefix() const noexcept override { return settings_.uid_prefix; }
 
+  std::string place_of_new_keys() const override {
+    const Instance& instance = instance_.get();
+    if (instance.slots().size() != 1) return {};
+    return instance.uid_of(*instance.slots().front(), "");
+  }
+
   Result<std::shared_ptr<const Key>> resolve(std::string_view kid) const override {
     Result<std::shared_ptr<const HsmKey>> key = instance_.get().resolve(kid);
     if (!key) return key.error();
