@@ -190,6 +190,19 @@ Result<KeyProvider*> Gate::route_new(std::string_view uid) const {
   return provider;
 }
 
+Result<std::string> Gate::hsm_place() const {
+  std::string place;
+  for (const std::shared_ptr<KeyProvider>& provider : providers_) {
+    if (!provider->uid_prefix().starts_with("hsm::")) continue;
+    std::string of_provider = provider->place_of_new_keys();
+    if (of_provider.empty() || !place.empty())
+      return Error{Errc::bad_request, 0, "with several HSM slots, store_in_hsm needs a whole UID"};
+    place = std::move(of_provider);
+  }
+  if (place.empty()) return Error{Errc::bad_request, 0, "there is no HSM to store the key in"};
+  return place;
+}
+
 Result<void> Gate::check_alias(const KeyProvider& provider, std::string_view alias) const {
   const Result<KeyProvider*> of_alias = route_new(alias);
   if (!of_alias) return of_alias.error();

@@ -36,6 +36,12 @@ class HsmProvider final : public KeyProvider {
   }
   [[nodiscard]] ReservedKey& reserved() const noexcept { return *settings_.reserved; }
 
+  std::string place_of_new_keys() const override {
+    const Instance& instance = instance_.get();
+    if (instance.slots().size() != 1) return {};
+    return instance.uid_of(*instance.slots().front(), "");
+  }
+
   Result<std::shared_ptr<const Key>> resolve(std::string_view kid) const override {
     if (const Result<KeyUid> uid = parse_key_uid(kid); uid && !pools_.empty())
       if (const auto pool = pools_.find(uid->slot); pool != pools_.end())
