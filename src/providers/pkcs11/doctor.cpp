@@ -28,18 +28,16 @@ class Examination {
   }
 
  private:
-  using Make = std::function<Result<Step>(const Session&)>;
+  using Make = std::function<Result<Step>(const Session&, KeyObject&)>;
 
   void found(std::string what, bool can, std::string how, const char* means) {
     findings_.push_back({slot_->number(), std::move(what), can, std::move(how), can ? "" : means});
   }
 
-  /// Makes a key, looks at it, destroys it. Without a key when the token refuses.
+  /// Without a key when the token refuses.
   [[nodiscard]] Result<Outcome> make(const Make& generate, KeyObject& object) {
-    const Result<Outcome> made = slot_->run(generate);
-    if (!made || !made->ok()) return made;
-    return slot_->run(
-        [&](const Session& session) { return find_key(*slot_, session, label_, object); });
+    return run_making(*slot_, label_,
+                      [&](const Session& session) { return generate(session, object); });
   }
   void destroy(const KeyObject& object) {
     (void)slot_->run([&](const Session& session) { return destroy_key(*slot_, session, object); });
@@ -48,8 +46,9 @@ class Examination {
   [[nodiscard]] Result<void> rsa() {
     KeyObject object;
     const Result<Outcome> made = make(
-        [&](const Session& session) {
-          return generate_rsa(*slot_, session, label_, label_, 2048, CekBoundary::process);
+        [&](const Session& session, KeyObject& made_object) {
+          return generate_rsa(*slot_, session, label_, label_, 2048, CekBoundary::process,
+                              made_object);
         },
         object);
     if (!made && made.error().code == Errc::unavailable) return made.error();
@@ -94,7 +93,9 @@ class Examination {
   [[nodiscard]] Result<void> aes() {
     KeyObject object;
     const Result<Outcome> made = make(
-        [&](const Session& session) { return generate_aes(*slot_, session, label_, label_, 32); },
+        [&](const Session& session, KeyObject& made_object) {
+          return generate_aes(*slot_, session, label_, label_, 32, made_object);
+        },
         object);
     if (!made && made.error().code == Errc::unavailable) return made.error();
     found("makes an AES-256 key", made && made->ok(), made ? name_of(made->rv) : made.error().text,

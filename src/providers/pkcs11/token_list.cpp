@@ -23,7 +23,8 @@ struct TokenList::Libp11 {
 
 TokenList::~TokenList() = default;
 
-std::unique_ptr<TokenList> TokenList::read(const std::string& path, const std::string& init_args) {
+std::unique_ptr<TokenList> TokenList::read(const std::string& path, const std::string& init_args,
+                                           bool ours) {
   std::unique_ptr<TokenList> list(new TokenList);
   list->libp11_ = std::make_unique<Libp11>();
   Libp11& p11 = *list->libp11_;
@@ -32,7 +33,10 @@ std::unique_ptr<TokenList> TokenList::read(const std::string& path, const std::s
   if (!init_args.empty()) PKCS11_CTX_init_args(p11.ctx, init_args.c_str());
   if (PKCS11_CTX_load(p11.ctx, path.c_str()) != 0) return nullptr;
   p11.loaded = true;
-  if (PKCS11_enumerate_slots(p11.ctx, &p11.slots, &p11.slot_count) != 0) return nullptr;
+  if (PKCS11_enumerate_slots(p11.ctx, &p11.slots, &p11.slot_count) != 0) {
+    if (!ours) abandon(std::move(list));
+    return nullptr;
+  }
   const auto text = [](const char* s) { return std::string(s == nullptr ? "" : s); };
   for (PKCS11_SLOT& slot : std::span(p11.slots, p11.slot_count))
     if (slot.token != nullptr)
