@@ -5,8 +5,8 @@
 #include <iostream>
 #include <optional>
 
-#include "../token.hpp"
 #include "expectation.hpp"
+#include "faulty.hpp"
 
 // Every code of the recovery table at every call of every operation: no crash, no hang, no wrong
 // answer, nothing leaked, and it works again. JWEKMS_CAMPAIGN=long runs all of it; without, the
@@ -15,15 +15,12 @@
 using namespace token;
 using fault::Fault;
 using fault::Outcome;
+using faulty::boundaries;
+using faulty::module;
 
 namespace {
 
 using namespace std::chrono_literals;
-
-fault::Module& module() {
-  static fault::Module one(variable("MODULE").c_str());
-  return one;
-}
 
 bool is_long() { return std::getenv("JWEKMS_CAMPAIGN") != nullptr; }
 
@@ -112,11 +109,6 @@ bool comes_right(Call call) {
   return true;
 }
 
-std::vector<CekBoundary> boundaries() {
-  std::vector<CekBoundary> all{CekBoundary::process};
-  if (expected().boundary_sha1) all.push_back(CekBoundary::hsm);
-  return all;
-}
 const char* name_of(CekBoundary boundary) {
   return boundary == CekBoundary::process ? "process" : "hsm";
 }
