@@ -198,7 +198,8 @@ class Examination {
   [[nodiscard]] Result<bool> make_rsa(std::string what, std::uint32_t bits, CekBoundary boundary,
                                       const char* means) {
     return make(std::move(what), "C_GenerateKeyPair", means, [&](const Session& session) {
-      return generate_rsa(*slot_, session, label_, label_, bits, boundary);
+      KeyObject object;
+      return generate_rsa(*slot_, session, label_, label_, bits, boundary, object);
     });
   }
 
@@ -314,8 +315,9 @@ class Examination {
     const Result<std::vector<std::uint8_t>> wrapped = key.public_key().wrap(alg, cek);
     if (!wrapped) return wrapped.error();
     const JoseHeader header{};
+    KeyObject object;
     const Result<void> kept =
-        key.unwrap_to_token({alg, enc, header, {*wrapped}}, cek_label(), cek_label());
+        key.unwrap_to_token({alg, enc, header, {*wrapped}}, cek_label(), cek_label(), object);
     if (!kept && kept.error().code == Errc::unavailable) return kept;
     found_for(alg, keep, kept.has_value(), kept ? "C_UnwrapKey" : kept.error().text, keep_means);
     const Result<Outcome> destroyed = slot_->run(
@@ -328,9 +330,12 @@ class Examination {
   // ---- AES ----
 
   [[nodiscard]] Result<void> aes() {
-    const Result<bool> made = make(
-        "AES-256: create", "C_GenerateKey", "AES keys must be made with the HSM's own tools",
-        [&](const Session& session) { return generate_aes(*slot_, session, label_, label_, 32); });
+    const Result<bool> made =
+        make("AES-256: create", "C_GenerateKey", "AES keys must be made with the HSM's own tools",
+             [&](const Session& session) {
+               KeyObject object;
+               return generate_aes(*slot_, session, label_, label_, 32, object);
+             });
     if (!made) return made.error();
     if (const Result<void> r = *made ? with_aes_key() : Result<void>(); !r) return r;
     return sweep_between();

@@ -83,9 +83,11 @@ class HsmProvider final : public KeyProvider {
     if (!rsa) return rsa.error();
     const std::string id = write_cek_id(wrapped.enc.id, *nonce, parent.info().uid);
     const std::lock_guard lock(instance.creating());
-    const Result<void> kept = (*rsa)->unwrap_to_token(wrapped, place->label, id);
+    KeyObject object;
+    const Result<void> kept = (*rsa)->unwrap_to_token(wrapped, place->label, id, object);
     if (!kept) return kept.error();
-    return describe(instance, uid);
+    instance.forget(uid);
+    return instance.info_of(*place->slot, object);
   }
 
   Result<KeyPage> list(const ListKeys& request) const override {
@@ -123,9 +125,12 @@ class HsmProvider final : public KeyProvider {
     Result<Outcome> outcome = place->slot->run([&](const Session& session) {
       return find_key(*place->slot, session, place->label, object);
     });
-    if (outcome && outcome->ok())
+    const bool searched = outcome && outcome->ok();
+    if (searched)
       outcome = place->slot->run(
           [&](const Session& session) { return destroy_key(*place->slot, session, object); });
+    // Gone since the search: by a first attempt whose answer was lost, or by somebody else.
+    if (!outcome && searched && outcome.error().code == Errc::not_found) outcome = Outcome{};
     instance.forget(std::string(uid));
     if (!outcome) return outcome.error();
     if (!outcome->ok()) return Error{Errc::forbidden, 0, "the HSM does not destroy this key"};
@@ -169,9 +174,11 @@ class HsmProvider final : public KeyProvider {
       return bad("an RSA key has 2048, 3072 or 4096 bits");
     if (bits < rsa_min_bits_) return Error{Errc::crypto_failure, 0, "the RSA key is too small"};
     const std::lock_guard lock(instance.creating());
-    return made(instance, request.uid, place.slot->run([&](const Session& session) {
-      return generate_rsa(*place.slot, session, place.label, id, bits, settings_.boundary);
-    }));
+    KeyObject object;
+    const Result<Outcome> outcome = run_making(*place.slot, id, [&](const Session& session) {
+      return generate_rsa(*place.slot, session, place.label, id, bits, settings_.boundary, object);
+    });
+    return made(instance, place, outcome, object);
   }
 
   [[nodiscard]] Result<KeyInfo> create_aes(Instance& instance, const Instance::Place& place,
@@ -185,25 +192,21 @@ class HsmProvider final : public KeyProvider {
       return bad("the algs do not fit the key");
     const std::string id = write_cek_id(enc.id, nonce, {});
     const std::lock_guard lock(instance.creating());
-    return made(instance, request.uid, place.slot->run([&](const Session& session) {
-      return generate_aes(*place.slot, session, place.label, id, enc.cek_bytes);
-    }));
+    KeyObject object;
+    const Result<Outcome> outcome = run_making(*place.slot, id, [&](const Session& session) {
+      return generate_aes(*place.slot, session, place.label, id, enc.cek_bytes, object);
+    });
+    return made(instance, place, outcome, object);
   }
 
-  [[nodiscard]] Result<KeyInfo> made(Instance& instance, const std::string& uid,
-                                     const Result<Outcome>& outcome) {
+  [[nodiscard]] static Result<KeyInfo> made(Instance& instance, const Instance::Place& place,
+                                            const Result<Outcome>& outcome,
+                                            const KeyObject& object) {
     if (!outcome) return outcome.error();
     if (!outcome->ok()) return refused;
-    return describe(instance, uid);
-  }
-
-  /// What the token has made. Another process may have made its like meanwhile; then both are left
-  /// for the operator to choose from.
-  [[nodiscard]] static Result<KeyInfo> describe(Instance& instance, const std::string& uid) {
-    instance.forget(uid);
-    const Result<std::shared_ptr<const HsmKey>> key = instance.resolve(uid);
-    if (!key) return key.error();
-    return (*key)->info();
+    KeyInfo info = instance.info_of(*place.slot, object);
+    instance.forget(info.uid);
+    return info;
   }
 
   const HsmInstance instance_;

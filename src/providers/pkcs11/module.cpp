@@ -121,6 +121,7 @@ Result<void> Module::reload(std::uint64_t seen) {
   if (generation_ != seen) return generation_ == 0 ? Result<void>(down) : Result<void>();
   const Clock::time_point now = Clock::now();
   if (now < not_before_) return down;
+  const bool first = not_before_ == Clock::time_point{};
   const bool helped = now - not_before_ > quiet_time;
   back_off_ = helped ? first_back_off
                      : std::clamp<std::chrono::milliseconds>(back_off_ * 2, first_back_off,
@@ -128,7 +129,7 @@ Result<void> Module::reload(std::uint64_t seen) {
   tear_down();
   const Result<void> loaded = load();
   // A first start is not a failure that another would have to wait for.
-  if (loaded && last_generation_ == 1) back_off_ = {};
+  if (loaded && first) back_off_ = {};
   not_before_ = Clock::now() + back_off_;
   return loaded;
 }
@@ -157,7 +158,7 @@ bool Module::start() {
   const CK_RV rv = functions_->C_Initialize(&args);
   ours_ = rv == CKR_OK;
   if (rv != CKR_OK && rv != CKR_CRYPTOKI_ALREADY_INITIALIZED) return false;
-  list_ = TokenList::read(path_, init_args_, *functions_);
+  list_ = TokenList::read(path_, init_args_, *functions_, ours_);
   return list_ != nullptr;
 }
 

@@ -56,7 +56,7 @@ Token read_token(CK_FUNCTION_LIST& functions, CK_SLOT_ID slot_id) {
 TokenList::~TokenList() = default;
 
 std::unique_ptr<TokenList> TokenList::read(const std::string& path, const std::string& init_args,
-                                           CK_FUNCTION_LIST& functions) {
+                                           CK_FUNCTION_LIST& functions, bool ours) {
   std::unique_ptr<TokenList> list(new TokenList);
   list->libp11_ = std::make_unique<Libp11>();
   Libp11& p11 = *list->libp11_;
@@ -67,7 +67,9 @@ std::unique_ptr<TokenList> TokenList::read(const std::string& path, const std::s
   p11.loaded = true;
   if (PKCS11_enumerate_slots(p11.ctx, &p11.slots, &p11.slot_count) != 0) {
     list->tokens_ = read_tokens(functions);
-    return list->tokens_.empty() ? nullptr : std::move(list);
+    if (!list->tokens_.empty()) return list;
+    if (!ours) abandon(std::move(list));
+    return nullptr;
   }
   const auto text = [](const char* s) { return std::string(s == nullptr ? "" : s); };
   for (PKCS11_SLOT& slot : std::span(p11.slots, p11.slot_count))

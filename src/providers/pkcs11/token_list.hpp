@@ -29,9 +29,10 @@ class TokenList {
  public:
   /// Null when the module does not answer. @param path  of a module that is initialised.
   /// @param functions  the same module's.
+  /// @param ours       as for the destructor: whether it may be finalised when it does not.
   [[nodiscard]] static std::unique_ptr<TokenList> read(const std::string& path,
                                                        const std::string& init_args,
-                                                       CK_FUNCTION_LIST& functions);
+                                                       CK_FUNCTION_LIST& functions, bool ours);
   TokenList(const TokenList&) = delete;
   TokenList& operator=(const TokenList&) = delete;
   /// Calls C_CloseAllSessions on every slot and C_Finalize: only when that is wanted, and while no

@@ -16,6 +16,7 @@
 #include "jwekms/result.hpp"
 #include "providers/pkcs11/module.hpp"
 #include "providers/pkcs11/pin.hpp"
+#include "providers/pkcs11/pin_tries.hpp"
 #include "providers/pkcs11/session_pool.hpp"
 
 namespace jwekms::pkcs11 {
@@ -28,6 +29,8 @@ struct Session {
   /// Object handles are good for as long as this stays the same.
   std::uint64_t object_epoch;
   unsigned long find_batch;
+  /// Something of an operation may be left in the session: nobody is to use it again.
+  mutable bool spoiled = false;
 };
 
 /// How an operation on the token ended, when nothing stood in its way.
@@ -48,9 +51,9 @@ class TokenSlot {
     std::chrono::milliseconds session_timeout;
     unsigned long find_batch;
   };
-  /// @param pin_refused  shared by a slot and its likes in forked children.
+  /// @param pin_tries  shared by a slot and its likes in forked children.
   TokenSlot(std::shared_ptr<Module> module, const Settings& settings,
-            std::shared_ptr<std::atomic<bool>> pin_refused);
+            std::shared_ptr<PinTries> pin_tries);
   TokenSlot(const TokenSlot&) = delete;
   TokenSlot& operator=(const TokenSlot&) = delete;
   ~TokenSlot();
@@ -94,7 +97,7 @@ class TokenSlot {
 
   const std::shared_ptr<Module> module_;
   Settings settings_;
-  const std::shared_ptr<std::atomic<bool>> pin_refused_;
+  const std::shared_ptr<PinTries> pin_tries_;
   const core::ForkMark mark_;
   SessionPool pool_;
 
