@@ -24,7 +24,8 @@ namespace jwekms {
 /// A key database in one SQLite file. Every secret in it is encrypted under the key-encryption
 /// key with its record's metadata bound to it. Several processes may share the file.
 struct DatabaseOptions {
-  std::string path{};  ///< Created if absent. Empty: no database.
+  std::string path{};         ///< Created if absent. Empty: no database.
+  bool make_folders = false;  ///< Create the folders of `path` too where absent, mode 0700.
   /// File with the key-encryption key; empty: `path` + ".kek". Created with mode 0600 on first use
   /// and a warning is given: keep it apart from the database's backups. Refused when group or
   /// others can read it.

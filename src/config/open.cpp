@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "jwekms/open.hpp"
 
+#include <sys/stat.h>
+
 #include <cstdio>
 
 #include "crypto/library.hpp"
@@ -40,6 +42,13 @@ void print_warning(std::string_view text) {
   return {};
 }
 
+/// The folders that a new database needs, for its owner alone. Where that fails, so does opening
+/// the database.
+void make_folders_of(const std::string& path) {
+  for (std::size_t end = path.find('/', 1); end != std::string::npos; end = path.find('/', end + 1))
+    (void)mkdir(path.substr(0, end).c_str(), S_IRWXU);
+}
+
 }  // namespace
 
 Result<Kms> open(const Options& options) {
@@ -54,6 +63,7 @@ Result<Kms> open(const Options& options) {
   const WarningSink warn = options.on_warning ? options.on_warning : print_warning;
   std::vector<std::shared_ptr<KeyProvider>> providers = options.providers;
   if (!options.database.path.empty()) {
+    if (options.database.make_folders) make_folders_of(options.database.path);
     Result<std::shared_ptr<KeyProvider>> database =
         db::open_database(*library, options.database, warn, options.policy);
     if (!database) return database.error();
