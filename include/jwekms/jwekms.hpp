@@ -6,4 +6,5 @@
 #include "jwekms/config.hpp"
 #include "jwekms/kms.hpp"
 #include "jwekms/open.hpp"
+#include "jwekms/service.hpp"
 #include "jwekms/version.hpp"
