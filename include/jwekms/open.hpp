@@ -12,6 +12,7 @@
 #include <string_view>
 #include <vector>
 
+#include "jwekms/audit.hpp"
 #include "jwekms/export.hpp"
 #include "jwekms/hsm.hpp"
 #include "jwekms/kms.hpp"
@@ -57,6 +58,9 @@ struct Options {
   std::string openssl_properties{};
   std::string openssl_config{};
   WarningSink on_warning{};  ///< Empty: warnings go to standard error.
+  /// Principals who may do everything with every key; "*" is every principal.
+  std::vector<std::string> admins{};
+  AuditSink on_audit{};  ///< Empty: no audit, at no cost.
 };
 
 /// Opens a Kms. Thread-safe.

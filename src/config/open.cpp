@@ -55,6 +55,8 @@ Result<Kms> open(const Options& options) {
   const crypto::ErrorQueueGuard guard;
   if (Result<void> checked = check_policy(options.policy); !checked) return checked.error();
   if (Result<void> checked = check_text(options); !checked) return checked.error();
+  for (const std::string& admin : options.admins)
+    if (Result<void> checked = check_grantee(admin); !checked) return checked.error();
   Result<std::shared_ptr<const crypto::Library>> library =
       crypto::Library::open(options.openssl_properties, options.openssl_config);
   if (!library) return library.error();
@@ -77,7 +79,8 @@ Result<Kms> open(const Options& options) {
     for (std::size_t j = 0; j < i; ++j)
       if (providers[i]->uid_prefix() == providers[j]->uid_prefix())
         return Error{Errc::bad_request, 0, "two key providers with one UID prefix"};
-  return Kms(*std::move(library), std::move(providers), options.policy);
+  return Kms(*std::move(library), std::move(providers), options.policy, options.admins,
+             options.on_audit);
 }
 
 }  // namespace jwekms

@@ -214,7 +214,7 @@ TEST_CASE("no secret is in the database, its log or a backup, after any operatio
     clean_after("resolve and use");
     CHECK(db->add_alias(uid, std::string("alias of ") + uid));
     clean_after("add_alias");
-    CHECK(db->remove_alias(std::string("alias of ") + uid));
+    CHECK(db->remove_alias(uid, std::string("alias of ") + uid));
     clean_after("remove_alias");
     (void)db->set_state(uid, KeyState::deactivated).value();
     clean_after("deactivate");

@@ -6,6 +6,7 @@
 #include "jwekms/key_uid.hpp"
 #include "providers/db/db_key.hpp"
 #include "providers/db/encryption_lease.hpp"
+#include "providers/db/grants.hpp"
 #include "providers/db/key_cache.hpp"
 #include "providers/db/new_key.hpp"
 #include "providers/db/per_process.hpp"
@@ -33,6 +34,7 @@ class DatabaseProvider final : public KeyProvider {
         vault_(std::move(vault)),
         warn_(std::move(warn)),
         rsa_min_bits_(rsa_min_bits),
+        grants_(store_, vault_, options.cache_entries, options.cache_ttl),
         sessions_([entries = options.cache_entries, ttl = options.cache_ttl](
                       Session*, std::shared_ptr<const ForkMark> mark) {
           return std::make_unique<Session>(entries, ttl, std::move(mark));
@@ -98,13 +100,14 @@ class DatabaseProvider final : public KeyProvider {
     return {};
   }
 
-  Result<void> remove_alias(std::string_view alias) override {
+  Result<void> remove_alias(std::string_view uid, std::string_view alias) override {
     const Result<std::optional<AliasRow>> row = store_->find_alias(alias);
     if (!row) return row.error();
     if (!*row) return no_such_alias;
     if (const Result<void> r = vault_->check(**row); !r) return r.error();
-    const Result<KeyInfo> changed = change((*row)->uid, {.add = {}, .remove = alias},
-                                           [](KeyInfo&) -> Result<bool> { return true; });
+    if ((*row)->uid != uid) return no_such_alias;
+    const Result<KeyInfo> changed =
+        change(uid, {.add = {}, .remove = alias}, [](KeyInfo&) -> Result<bool> { return true; });
     if (!changed) return changed.error();
     return {};
   }
@@ -125,6 +128,9 @@ class DatabaseProvider final : public KeyProvider {
     if (changed && destroy) scrub();
     return changed;
   }
+
+  bool keeps_owners() const noexcept override { return true; }
+  GrantStore* grants() noexcept override { return &grants_; }
 
  private:
   /// What one process has.
@@ -292,6 +298,7 @@ class DatabaseProvider final : public KeyProvider {
   const std::shared_ptr<const Vault> vault_;
   const WarningSink warn_;
   const std::uint32_t rsa_min_bits_;
+  Grants grants_;
   PerProcess<Session> sessions_;
 };
 

@@ -49,6 +49,12 @@ class Fields {
   return fields;
 }
 
+[[nodiscard]] Fields fields_of(const GrantRow& row) {
+  Fields fields("jwekms grant 1");
+  fields.text(row.uid).text(row.principal).number(row.permissions).number(row.version);
+  return fields;
+}
+
 struct Sealed {
   std::vector<std::uint8_t> iv, bytes, tag;
 };
@@ -191,6 +197,18 @@ Result<AliasRow> seal_alias(const crypto::Library& library, const Kek& kek, std:
 }
 
 Result<void> check_alias(const crypto::Library& library, const Kek& kek, const AliasRow& row) {
+  return unseal(library, kek, fields_of(row), row.iv, {}, row.tag, {});
+}
+
+Result<GrantRow> seal_grant(const crypto::Library& library, const Kek& kek, GrantRow row) {
+  Result<Sealed> sealed = seal(library, kek, fields_of(row), {});
+  if (!sealed) return sealed.error();
+  row.iv = std::move(sealed->iv);
+  row.tag = std::move(sealed->tag);
+  return row;
+}
+
+Result<void> check_grant(const crypto::Library& library, const Kek& kek, const GrantRow& row) {
   return unseal(library, kek, fields_of(row), row.iv, {}, row.tag, {});
 }
 

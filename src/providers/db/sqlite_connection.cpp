@@ -57,6 +57,15 @@ CREATE TABLE aliases (
   tag BLOB NOT NULL
 ) STRICT;
 CREATE INDEX aliases_by_uid ON aliases (uid);
+CREATE TABLE grants (
+  uid BLOB NOT NULL,
+  principal BLOB NOT NULL,
+  permissions INTEGER NOT NULL,
+  version INTEGER NOT NULL,
+  iv BLOB NOT NULL,
+  tag BLOB NOT NULL,
+  PRIMARY KEY (uid, principal)
+) STRICT;
 )sql"};
 constexpr int schema_version = std::size(migrations);
 

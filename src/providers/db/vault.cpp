@@ -117,4 +117,16 @@ Result<void> Vault::check(const AliasRow& row) const {
   return check_alias(*library_, **key, row);
 }
 
+Result<GrantRow> Vault::seal_grant(GrantRow row) const {
+  const Result<const Kek*> key = kek();
+  if (!key) return key.error();
+  return db::seal_grant(*library_, **key, std::move(row));
+}
+
+Result<void> Vault::check(const GrantRow& row) const {
+  const Result<const Kek*> key = kek();
+  if (!key) return key.error();
+  return check_grant(*library_, **key, row);
+}
+
 }  // namespace jwekms::db

@@ -31,6 +31,8 @@ class Vault {
   [[nodiscard]] Result<OpenedRecord> open(const KeyRow& row) const;
   [[nodiscard]] Result<AliasRow> seal_alias(std::string_view alias, std::string_view uid) const;
   [[nodiscard]] Result<void> check(const AliasRow& row) const;
+  [[nodiscard]] Result<GrantRow> seal_grant(GrantRow row) const;
+  [[nodiscard]] Result<void> check(const GrantRow& row) const;
 
  private:
   struct Held {

@@ -36,6 +36,7 @@ class HsmProvider final : public KeyProvider {
   }
 
   std::string_view uid_prefix() const noexcept override { return settings_.uid_prefix; }
+  std::span<const std::string> admins() const noexcept override { return settings_.admins; }
 
   Result<std::shared_ptr<const Key>> resolve(std::string_view kid) const override {
     Result<std::shared_ptr<const HsmKey>> key = instance_.get().resolve(kid);

@@ -45,6 +45,9 @@ Result<InstanceSettings> read_settings(const HsmOptions& options, std::uint32_t 
   settings.boundary = options.cek_boundary;
   settings.raw_rsa_fallback = options.raw_rsa_fallback.value_or(settings.model->raw_rsa_fallback);
   settings.forbid_weak_keys = options.forbid_weak_keys;
+  for (const std::string& admin : options.admins)
+    if (const Result<void> checked = check_grantee(admin); !checked) return checked.error();
+  settings.admins = options.admins;
   for (const HsmSlot& slot : options.slots) {
     const auto same = [&](const TokenSlot::Settings& s) { return s.slot.number == slot.number; };
     if (std::ranges::any_of(settings.slots, same)) return bad("two HSM slots with one number");

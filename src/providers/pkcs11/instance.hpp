@@ -30,6 +30,7 @@ struct InstanceSettings {
   CekBoundary boundary = CekBoundary::process;
   bool raw_rsa_fallback = false;
   bool forbid_weak_keys = false;
+  std::vector<std::string> admins;
 };
 
 /// Checks the options, reads the PINs. @param index  0 for the first instance of its model.
