@@ -10,6 +10,7 @@
 #include <cstdio>
 #include <stdexcept>
 
+#include "jwekms/access.hpp"
 #include "jwekms/base64url.hpp"
 #include "log.hpp"
 
@@ -58,6 +59,12 @@ std::shared_ptr<const Authenticator> Authenticator::load(const jwekms::AuthOptio
 }
 
 Principal Authenticator::identify(std::string_view authorization, std::string_view subject) const {
+  Principal found = claimed(authorization, subject);
+  // An issuer or a client CA may have named somebody what nobody can be called here.
+  return jwekms::check_principal(found.name) ? found : Principal{};
+}
+
+Principal Authenticator::claimed(std::string_view authorization, std::string_view subject) const {
   if (!authorization.empty()) {
     const std::string_view token = bearer_token(authorization);
     return token.empty() ? Principal{} : by_token(token);
@@ -77,7 +84,7 @@ Principal Authenticator::by_token(std::string_view token) const {
   if (found != nullptr) return {.name = found->principal, .method = "token"};
   if (!jwt_) return {};
   std::optional<std::string> name = jwt_->principal_of(token, now());
-  if (!name || name->empty()) return {};
+  if (!name) return {};
   return {.name = *std::move(name), .method = "jwt"};
 }
 

@@ -32,6 +32,7 @@ class Authenticator {
 
  private:
   explicit Authenticator(jwekms::AuthOptions options) : options_(std::move(options)) {}
+  [[nodiscard]] Principal claimed(std::string_view authorization, std::string_view subject) const;
   [[nodiscard]] Principal by_token(std::string_view token) const;
 
   jwekms::AuthOptions options_;

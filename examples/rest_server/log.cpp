@@ -89,6 +89,8 @@ void AuditLog::write(const AuditRecord& record) {
   add(line, "remote", record.remote);
   add(line, "operation", record.operation);
   add(line, "kid", record.kid);
+  add(line, "uid", record.uid);
+  add(line, "other", record.other);
   add(line, "result", record.result);
   line += ",\"status\":" + std::to_string(record.status);
   const auto microseconds =

@@ -22,6 +22,8 @@ struct AuditRecord {
   std::string_view remote{};
   std::string_view operation{};
   std::string_view kid{};     ///< As the request names it; any bytes.
+  std::string_view uid{};     ///< The key that it led to.
+  std::string_view other{};   ///< AuditEvent::other.
   std::string_view result{};  ///< "ok", or the error's name.
   int status = 0;
   std::chrono::nanoseconds duration{};

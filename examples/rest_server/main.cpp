@@ -14,6 +14,7 @@
 #include "jwekms/version.hpp"
 #include "log.hpp"
 #include "server.hpp"
+#include "site.hpp"
 #include "tls.hpp"
 
 namespace {
@@ -134,6 +135,7 @@ void set_process_limits(std::size_t max_connections) {
 
   set_process_limits(options.limits.max_connections);
   config->kms.on_warning = [](std::string_view text) { log(Level::warning, text); };
+  config->kms.on_audit = rest::Site::note;
   const jwekms::Result<jwekms::Kms> kms = jwekms::open(config->kms);
   if (!kms) {
     log(Level::error, std::string("cannot open the keys: ") + kms.error().text);

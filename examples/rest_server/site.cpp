@@ -34,9 +34,25 @@ constexpr std::string_view json_type = "application/json";
   return error == jwekms::Errc::decryption_failed || error == jwekms::Errc::crypto_failure;
 }
 
-/// The one place where a principal becomes a Kms that acts for them.
-[[nodiscard]] const jwekms::Kms& on_behalf_of(const jwekms::Kms& kms, const Principal&) {
-  return kms;
+/// What the core saw of the request that this thread serves: the key that the name led to, and the
+/// other one where there are two.
+thread_local std::string seen_uid, seen_other;
+
+[[nodiscard]] jwekms::ServiceResponse served(const jwekms::Kms& kms, const std::string& principal,
+                                             const jwekms::ServiceRequest& request) try {
+  seen_uid.clear();
+  seen_other.clear();
+  // The one place where a name becomes a Kms that acts for it.
+  const jwekms::Result<jwekms::Kms> own = kms.on_behalf_of(principal);
+  if (own) return jwekms::handle(*own, request);
+  jwekms::ServiceResponse response;
+  response.error = own.error().code;
+  return response;
+} catch (const std::bad_alloc&) {
+  jwekms::ServiceResponse response;
+  response.error = jwekms::Errc::unavailable;
+  response.status = jwekms::http_status(jwekms::Errc::unavailable);
+  return response;
 }
 
 [[nodiscard]] Reply too_many(std::uint32_t retry_after_s, std::string_view description) {
@@ -46,6 +62,11 @@ constexpr std::string_view json_type = "application/json";
 }
 
 }  // namespace
+
+void Site::note(const jwekms::AuditEvent& event) {
+  if (!event.uid.empty()) seen_uid = event.uid;
+  if (!event.other.empty()) seen_other = event.other;
+}
 
 Site::Site(const jwekms::Kms& kms, const jwekms::Config& config,
            std::shared_ptr<const Authenticator> authenticator)
@@ -114,15 +135,9 @@ void Site::refused(const Head& head, const Principal& principal, std::string_vie
 
 Reply Site::serve(const Head& head, const Principal& principal, std::string_view body,
                   std::chrono::steady_clock::time_point begin) {
-  jwekms::ServiceResponse response;
-  try {
-    response =
-        jwekms::handle(on_behalf_of(kms_, principal),
-                       {.method = head.method, .target = origin_form(head.target), .body = body});
-  } catch (const std::bad_alloc&) {
-    response.error = jwekms::Errc::unavailable;
-    response.status = jwekms::http_status(jwekms::Errc::unavailable);
-  }
+  jwekms::ServiceResponse response =
+      served(kms_, principal.name,
+             {.method = head.method, .target = origin_form(head.target), .body = body});
   if (unwraps(head) && tells_of_padding(response.error)) (void)failed_unwraps_.take(principal.name);
 
   const auto duration = std::chrono::steady_clock::now() - begin;
@@ -133,11 +148,13 @@ Reply Site::serve(const Head& head, const Principal& principal, std::string_view
                 .remote = head.remote,
                 .operation = operation,
                 .kid = response.kid,
+                .uid = seen_uid,
+                .other = seen_other,
                 .result = response.error ? jwekms::name(*response.error) : "ok",
                 .status = response.status,
                 .duration = duration});
   if (response.content_type.empty())
-    return error_reply(response.status, "unavailable", "out of memory");
+    return error_reply(response.status, jwekms::name(*response.error), "the server is at its end");
   Reply reply{.status = response.status, .content_type = response.content_type};
   reply.body = std::move(response.body);
   reply.allow = std::move(response.allow);

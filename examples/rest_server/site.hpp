@@ -10,6 +10,7 @@
 
 #include "auth.hpp"
 #include "health.hpp"
+#include "jwekms/audit.hpp"
 #include "jwekms/config.hpp"
 #include "jwekms/kms.hpp"
 #include "limits.hpp"
@@ -45,6 +46,10 @@ class Site {
   /// Serves a request whose sender was let in. May take as long as the HSM does.
   [[nodiscard]] Reply serve(const Head& head, const Principal& principal, std::string_view body,
                             std::chrono::steady_clock::time_point begin);
+
+  /// The audit sink for the Kms: what it says goes into the line of the request that this thread
+  /// serves.
+  static void note(const jwekms::AuditEvent& event);
 
   void replace(std::shared_ptr<const Authenticator> authenticator);
   [[nodiscard]] Metrics& metrics() noexcept { return metrics_; }

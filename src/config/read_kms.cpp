@@ -12,6 +12,12 @@ constexpr Range counts{1, 1000000};
 constexpr Range unsigned_numbers{0, INT64_MAX};
 constexpr std::int64_t four_gib = UINT32_MAX;
 
+void read_grantees(Table& table, std::string_view key, std::vector<std::string>& out) {
+  table.texts(key, out);
+  for (const std::string& each : out)
+    if (!check_grantee(each)) table.problem(key, "expected names of principals, or \"*\"");
+}
+
 /// The use case's parallel arrays.
 void read_slot_arrays(Table& hsm, HsmOptions& out) {
   std::vector<std::int64_t> numbers;
@@ -53,7 +59,7 @@ void read_model(Table& hsm, std::string& out) {
 
 void read_hsm(Table& hsm, HsmOptions& out) {
   read_model(hsm, out.model);
-  hsm.texts("hsm_admin", out.admins);
+  read_grantees(hsm, "hsm_admin", out.admins);
   read_slot_arrays(hsm, out);
   const bool arrays = hsm.has("hsm_slot") || hsm.has("hsm_password");
   if (arrays && hsm.has("slots"))
@@ -153,6 +159,7 @@ void read_policy(Table& policy, Policy& out) {
 }  // namespace
 
 void read_kms(Table& root, Options& out) {
+  read_grantees(root, "admins", out.admins);
   root.sections("hsm_instances", [&](Table& hsm) { read_hsm(hsm, out.hsms.emplace_back()); });
   root.sections("hsm_pools", [&](Table& pool) { read_pool(pool, out.hsm_pools.emplace_back()); });
   root.section("db", [&](Table& db) { read_database(db, out.database); });

@@ -3,6 +3,8 @@
 
 #include <charconv>
 
+#include "jwekms/access.hpp"
+
 namespace jwekms::config {
 
 namespace {
@@ -49,14 +51,18 @@ void read_http(Table& http, ServerOptions& out) {
   return true;
 }
 
+void check_name(Table& table, std::string_view key, const std::string& name) {
+  if (table.has(key) && !check_principal(name))
+    table.problem(key, "expected a name of 1 to 256 bytes without control characters, not \"*\"");
+}
+
 void read_token(Table& table, std::vector<ApiToken>& out) {
   constexpr std::string_view expected = "the SHA-256 of the token, 64 hexadecimal digits";
   ApiToken token;
   std::string hex;
   table.require("principal", "a name");
   table.text("principal", token.principal);
-  if (table.has("principal") && token.principal.empty())
-    table.problem("principal", "expected a name");
+  check_name(table, "principal", token.principal);
   table.require("sha256", expected);
   table.text("sha256", hex);
   if (table.has("sha256") && !from_hex(hex, token.sha256))
@@ -78,6 +84,7 @@ void read_jwt(Table& jwt, JwtOptions& out) {
 void read_auth(Table& auth, AuthOptions& out) {
   auth.boolean("client_certificates", out.client_certificates);
   auth.text("anonymous", out.anonymous);
+  check_name(auth, "anonymous", out.anonymous);
   auth.sections("tokens", [&](Table& token) { read_token(token, out.tokens); });
   auth.section("jwt", [&](Table& jwt) { read_jwt(jwt, out.jwt.emplace()); });
 }
@@ -87,7 +94,8 @@ void read_auth(Table& auth, AuthOptions& out) {
 void read_server(Table& root, Config& out) {
   ServerOptions& server = out.server;
   // Without authentication everybody is the first who may administer an HSM.
-  if (!out.kms.hsms.empty() && !out.kms.hsms.front().admins.empty())
+  if (!out.kms.hsms.empty() && !out.kms.hsms.front().admins.empty() &&
+      check_principal(out.kms.hsms.front().admins.front()))
     server.auth.anonymous = out.kms.hsms.front().admins.front();
   root.section("http", [&](Table& http) { read_http(http, server); });
   root.section("auth", [&](Table& auth) {

@@ -183,6 +183,7 @@ slots = ["hsm::softhsm2::0", "hsm::softhsm2::5"]
 
 TEST_CASE("database, policy and OpenSSL", "[config]") {
   const Config config = parse(R"(
+admins = ["root", "*"]
 [db]
 sqlite_path = "/var/lib/k/keys.db"
 kek_path = "kek"
@@ -226,6 +227,7 @@ config = "fips.cnf"
   CHECK(policy.limits.max_recipients == 3);
   CHECK(policy.limits.max_inflated_bytes == 4);
   CHECK(policy.limits.max_inflated_ratio == 5);
+  CHECK(config.kms.admins == std::vector<std::string>{"root", "*"});
   CHECK(config.kms.openssl_properties == "fips=yes");
   CHECK(config.kms.openssl_config == "/etc/kms/fips.cnf");
   CHECK(parse("[db]\nsqlite_path = \"k\"\nkey_encryption_key = \"hsm::softhsm2::0::kek\"")
@@ -309,7 +311,8 @@ struct Bad {
 const std::vector<Bad> bad_configurations{
     // Unknown keys, in every table.
     {"\nhttpd = 1",
-     {"kms.toml:2: httpd: unknown key; known here: audit, auth, db, hsm_instances, hsm_pools, "
+     {"kms.toml:2: httpd: unknown key; known here: admins, audit, auth, db, hsm_instances, "
+      "hsm_pools, "
       "http, openssl, policy"}},
     {"[http]\nport = 1\nhost = \"x\"",
      {"kms.toml:3: http.host: unknown key; known here: hostname, limits, port, "
@@ -408,9 +411,14 @@ const std::vector<Bad> bad_configurations{
     {"[auth]\nclient_certificates = true",
      {"kms.toml:2: auth.client_certificates: needs http.tls.client_ca"}},
     {"[[auth.tokens]]\nprincipal = \"\"\nsha256 = \"hunter2\"",
-     {"kms.toml:2: auth.tokens.principal: expected a name",
+     {"kms.toml:2: auth.tokens.principal: expected a name of 1 to 256 bytes without control "
+      "characters, not \"*\"",
       "kms.toml:3: auth.tokens.sha256: expected the SHA-256 of the token, 64 hexadecimal "
       "digits"}},
+    {"[auth]\nanonymous = \"*\"",
+     {"kms.toml:2: auth.anonymous: expected a name of 1 to 256 bytes without control characters, "
+      "not \"*\""}},
+    {"admins = [\"a\", \"\"]", {"kms.toml:1: admins: expected names of principals, or \"*\""}},
     {"[auth.jwt]\nkeys = \"k\"",
      {"kms.toml:1: auth.jwt.issuer: is missing: expected the `iss` of every token",
       "kms.toml:1: auth.jwt.audience: is missing: expected what must be among the `aud` of every "
