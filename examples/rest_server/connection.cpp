@@ -194,6 +194,9 @@ class HttpConnection final : public Connection,
     return {.method = view(request.method_string()),
             .target = view(request.target()),
             .authorization = view(request[http::field::authorization]),
+            .content_type = view(request[http::field::content_type]),
+            .has_body = parser_->chunked() || parser_->content_length().value_or(0) > 0,
+            .has_origin = request.count(http::field::origin) > 0,
             .remote = remote_,
             .subject = subject_};
   }
