@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "jwekms/open.hpp"
 
+#include <sys/stat.h>
+
 #include <cstdio>
 #include <filesystem>
 
@@ -91,6 +93,13 @@ struct Parts {
   return parts;
 }
 
+/// The folders that a new database needs, for its owner alone. Where that fails, so does opening
+/// the database.
+void make_folders_of(const std::string& path) {
+  for (std::size_t end = path.find('/', 1); end != std::string::npos; end = path.find('/', end + 1))
+    (void)mkdir(path.substr(0, end).c_str(), S_IRWXU);
+}
+
 }  // namespace
 
 Result<Kms> open(const Options& options) {
@@ -100,6 +109,7 @@ Result<Kms> open(const Options& options) {
   std::vector<std::shared_ptr<KeyProvider>> providers = options.providers;
   providers.insert(providers.end(), parts->hsms.begin(), parts->hsms.end());
   if (parts->store) {
+    if (options.database.make_folders) make_folders_of(options.database.path);
     Result<std::shared_ptr<KeyProvider>> database =
         db::open_database(parts->library, parts->store, options.database, parts->wrapper,
                           parts->warn, options.policy);

@@ -45,7 +45,8 @@ def complaints(listed, header, version_script, exported):
             yield f"{demangled}: exported, not part of the C++ API"
         if not NODE.fullmatch(version):
             yield f"{name}: exported without a version"
-    for member in ("jwekms::open(", "jwekms::doctor(", "jwekms::Kms::decrypt("):
+    for member in ("jwekms::open(", "jwekms::doctor(", "jwekms::load_config(",
+                   "jwekms::Kms::decrypt("):
         if not any(demangled.startswith(member) for _, _, demangled in exported):
             yield f"{member}...): not exported"
 
@@ -68,6 +69,7 @@ def self_test():
     cxx = [("_Z1a", "JWEKMS_0.1", "jwekms::open(jwekms::Options const&)"),
            ("_Z1e", "JWEKMS_0.1", "jwekms::doctor(jwekms::HsmOptions const&)"),
            ("_Z1b", "JWEKMS_0.1", "jwekms::Kms::decrypt(...) const"),
+           ("_Z1d", "JWEKMS_0.1", "jwekms::load_config(...)"),
            ("_Z1c", "JWEKMS_0.1", "jwekms::Kms::~Kms()")]
     sound = [("jwekms_a", "JWEKMS_0.1", "jwekms_a"), *cxx]
 
