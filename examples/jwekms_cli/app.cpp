@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <memory>
 
 #include "commands.hpp"
 #include "jwekms/version.hpp"
@@ -11,6 +12,19 @@ namespace cli {
 namespace {
 
 constexpr std::size_t help_column = 36;
+
+/// Says what an option takes, and nothing of how CLI11 sees it.
+class Formatter : public CLI::Formatter {
+ public:
+  Formatter() { column_width(help_column); }
+  std::string make_option_opts(const CLI::Option* option) const override {
+    if (option->get_items_expected_max() == 0) return {};
+    std::string text = ' ' + option->get_type_name();
+    if (option->get_items_expected_max() > 1) text += " ...";
+    if (option->get_required() && option->nonpositional()) text += " (required)";
+    return text;
+  }
+};
 
 /// The type name shows the words already.
 [[nodiscard]] CLI::Validator one_of(const std::vector<std::string>& words) {
@@ -27,11 +41,10 @@ constexpr std::size_t help_column = 36;
 std::unique_ptr<CLI::App> make_app(Session& session) {
   auto app = std::make_unique<CLI::App>(
       "Decrypts JWE tokens with keys that nobody can read, in a database or an HSM.", "jwekms");
-  app->get_formatter()->column_width(help_column);
+  app->formatter(std::make_shared<Formatter>());
   app->set_help_flag("-h,--help", "Show help, also for a command");
   app->set_version_flag("--version", "jwekms " JWEKMS_VERSION_STRING, "Show the version");
   app->require_subcommand(1);
-  app->footer("The manual page, jwekms(1), has exit codes and examples.");
 
   CLI::Option* config = add_file(
       *app, "--config,-c", session.config_path,
@@ -50,6 +63,7 @@ std::unique_ptr<CLI::App> make_app(Session& session) {
   add_access_commands(*app, session);
   add_operator_commands(*app, session);
   add_generate_command(*app, session);
+  app->footer("The manual page, jwekms(1), has exit codes and examples.");  // commands inherit it
   return app;
 }
 

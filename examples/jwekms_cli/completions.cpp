@@ -71,12 +71,12 @@ constexpr const char* note = "# Made by \"jwekms generate\" from the program's o
 
 void append_bash_values(std::string& out, const CommandText& command) {
   for (const OptionText& option : command.options) {
-    if (option.value.empty() || option.positional()) continue;
+    const std::vector<std::string> words = option.words();
+    if (option.positional() || (words.empty() && !option.takes_file())) continue;
     std::vector<std::string> patterns;
     // The program's own options may stand behind any command.
     const std::string path = command.path.empty() ? "*" : '\'' + path_of(command) + '\'';
     for (const std::string& name : option.names) patterns.push_back(path + "' " + name + '\'');
-    const std::vector<std::string> words = option.words();
     out += "    " + joined(patterns, "|") + ") ";
     if (option.takes_file())
       out += "_jwekms_files \"$cur\"";
@@ -175,6 +175,7 @@ void append_fish_option(std::string& out, const std::string& when, const OptionT
 }  // namespace
 
 std::string bash_completion(const CommandText& top) {
+  const std::string valued = valued_pattern(top);
   std::string out = std::string("# bash completion for jwekms\n") + note + R"(
 _jwekms_files() {
   compopt -o filenames 2>/dev/null
@@ -193,7 +194,7 @@ _jwekms() {
   for ((i = 1; i < COMP_CWORD; i++)); do
     word=${COMP_WORDS[i]}
     case $word in
-      )" + valued_pattern(top) +
+      )" + valued +
                     R"() ((i++)); [[ ${COMP_WORDS[i]} == = ]] && ((i++)); continue ;;
     esac
     case $path/$word in
@@ -205,7 +206,7 @@ _jwekms() {
   out += joined(paths, "|") + ") path=$path/$word ;;\n    esac\n  done\n";
   out += "  case \"$path $prev\" in\n";
   for_each_command(top, [&](const CommandText& command) { append_bash_values(out, command); });
-  out += "  esac\n  case $path in\n";
+  out += "  esac\n  case $prev in\n    " + valued + ") return ;;\n  esac\n  case $path in\n";
   const std::string globals = joined(option_names(top), " ");
   for_each_command(top,
                    [&](const CommandText& command) { append_bash_command(out, command, globals); });

@@ -44,12 +44,7 @@ void check(const Session& session, const std::string& file) {
   const Result<Config> config = jwekms::load_config(path, problems);
   const std::vector<std::string> warnings = config ? config->warnings : std::vector<std::string>();
   if (session.json) print_check_json(problems, warnings);
-  if (!config) {
-    Failure failure{.exit = exit_code(config.error().code), .code = config.error().code};
-    for (const ConfigProblem& problem : problems) failure.texts.push_back(shown(problem.text));
-    failure.hint = "examples/rest_server/jwekms.toml documents every key.";
-    throw failure;
-  }
+  if (!config) fail_config(config.error(), problems);
   if (session.json) return;
   for (const std::string& warning : warnings) session.warn(warning);
   write_text(shown(path) + ": ok\n");

@@ -17,13 +17,7 @@ jwekms::Config Session::load_config() const {
     fail_usage("no configuration is named", "Say --config FILE, or set JWEKMS_CONFIG.");
   std::vector<jwekms::ConfigProblem> problems;
   jwekms::Result<jwekms::Config> config = jwekms::load_config(config_path, problems);
-  if (!config) {
-    Failure failure{.exit = exit_code(config.error().code), .code = config.error().code};
-    for (const jwekms::ConfigProblem& problem : problems)
-      failure.texts.push_back(shown(problem.text));
-    failure.hint = "Every key of the configuration is in jwekms.toml, the annotated example.";
-    throw failure;
-  }
+  if (!config) fail_config(config.error(), problems);
   for (const std::string& warning : config->warnings) warn(warning);
   return *std::move(config);
 }
@@ -59,6 +53,14 @@ void Session::warn(std::string_view text) const {
   const std::string line =
       json ? JsonObject().text("warning", text).line() : "jwekms: warning: " + shown(text) + '\n';
   (void)std::fwrite(line.data(), 1, line.size(), stderr);
+}
+
+void fail_config(const jwekms::Error& error, const std::vector<jwekms::ConfigProblem>& problems) {
+  Failure failure{.exit = exit_code(error.code), .code = error.code};
+  for (const jwekms::ConfigProblem& problem : problems)
+    failure.texts.push_back(shown(problem.text));
+  failure.hint = "The annotated example, jwekms.toml, has every key.";
+  throw failure;
 }
 
 std::vector<std::string> hsm_prefixes(const std::vector<jwekms::HsmOptions>& hsms) {

@@ -40,8 +40,10 @@ std::string CommandText::line() const {
 
 CommandText read_tree(const CLI::App& app, std::vector<std::string> path) {
   CommandText command{.description = app.get_description(), .details = app.get_footer()};
+  // Help is an option of every command; the program's own stands for all.
   for (const CLI::Option* option : app.get_options([](const CLI::Option*) { return true; }))
-    command.options.push_back(read_option(*option));
+    if (path.empty() || option != app.get_help_ptr())
+      command.options.push_back(read_option(*option));
   for (const CLI::App* each : app.get_subcommands([](const CLI::App*) { return true; })) {
     if (each->get_group().empty()) continue;
     std::vector<std::string> below = path;
