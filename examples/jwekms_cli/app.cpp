@@ -61,7 +61,8 @@ std::unique_ptr<CLI::App> make_app(Session& session) {
   add_token_commands(*app, session);
   add_kept_key_commands(*app, session);
   add_access_commands(*app, session);
-  add_operator_commands(*app, session);
+  add_hsm_commands(*app, session);
+  add_server_commands(*app, session);
   add_generate_command(*app, session);
   app->footer("The manual page, jwekms(1), has exit codes and examples.");  // commands inherit it
   return app;

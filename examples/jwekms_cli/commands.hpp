@@ -20,7 +20,8 @@ void add_new_key_commands(CLI::App& key, Session& session);
 void add_token_commands(CLI::App& app, Session& session);
 void add_kept_key_commands(CLI::App& app, Session& session);
 void add_access_commands(CLI::App& app, Session& session);
-void add_operator_commands(CLI::App& app, Session& session);
+void add_hsm_commands(CLI::App& app, Session& session);
+void add_server_commands(CLI::App& app, Session& session);
 void add_generate_command(CLI::App& app, Session& session);
 
 /// A command that, when it is the one chosen, becomes Session::run.

@@ -221,7 +221,7 @@ complete -F _jwekms jwekms
 }
 
 std::string zsh_completion(const CommandText& top) {
-  std::string out = std::string("#compdef jwekms\n") + note + "\nlocal -a _jwekms_globals=(\n";
+  std::string out = std::string("#compdef jwekms\n") + note + "\ntypeset -ga _jwekms_globals=(\n";
   std::string globals;
   append_zsh_options(globals, top);
   for (std::size_t at; (at = globals.find(" \\\n")) != std::string::npos;) globals.erase(at, 2);

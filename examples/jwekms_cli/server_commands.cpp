@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// For whoever runs a service: its configuration, its HSMs, its tokens, itself.
+// For whoever runs a server: its configuration, its API tokens, itself.
 #include <openssl/evp.h>
 #include <openssl/rand.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <cstring>
@@ -15,7 +16,6 @@
 #include "json.hpp"
 #include "jwekms/access.hpp"
 #include "jwekms/base64url.hpp"
-#include "jwekms/doctor.hpp"
 #include "text.hpp"
 
 namespace cli {
@@ -58,62 +58,6 @@ void add_check(CLI::App& app, Session& session) {
   command.footer(
       "Reads it and starts nothing. Each problem has its file and line, and what was "
       "expected there.");
-}
-
-[[nodiscard]] std::string_view name_of(HsmVerdict verdict) noexcept {
-  switch (verdict) {
-    case HsmVerdict::fact: return "fact";
-    case HsmVerdict::can: return "can";
-    case HsmVerdict::cannot: return "cannot";
-    case HsmVerdict::warning: return "warning";
-  }
-  return "";
-}
-
-[[nodiscard]] std::string line_of(const Session& session, const std::string& slot,
-                                  const HsmFinding& finding) {
-  if (session.json)
-    return JsonObject()
-        .text("slot", slot)
-        .text("verdict", name_of(finding.verdict))
-        .text("what", finding.what)
-        .text("how", finding.how)
-        .text("means", finding.means)
-        .boolean("needed", finding.needed)
-        .line();
-  std::string line(name_of(finding.verdict));
-  line.resize(8, ' ');
-  line.append(shown(finding.what)).append(": ").append(shown(finding.how));
-  if (!finding.means.empty()) line.append("; ").append(shown(finding.means));
-  return line += '\n';
-}
-
-/// Every slot of every HSM. Fails when one cannot do what its `cek_boundary` takes.
-void doctor(const Session& session) {
-  const std::vector<HsmOptions> hsms = session.load_config().kms.hsms;
-  if (hsms.empty())
-    fail(Error{Errc::bad_request, 0, "the configuration has no HSM"}, session.config_path);
-  const std::vector<std::string> prefixes = hsm_prefixes(hsms);
-  bool good = true;
-  for (std::size_t i = 0; i < hsms.size(); ++i) {
-    std::string slot;
-    for (const HsmFinding& finding : take(jwekms::doctor(hsms[i]), prefixes[i])) {
-      const std::string of = prefixes[i] + std::to_string(finding.slot);
-      if (of != slot && !session.json) write_text(of + '\n');
-      slot = of;
-      write_text(line_of(session, slot, finding));
-      good = good && !(finding.needed && finding.verdict == HsmVerdict::cannot);
-    }
-  }
-  if (!good) fail("an HSM cannot do what its cek_boundary needs", "See the lines with \"cannot\".");
-}
-
-void add_doctor(CLI::App& app, Session& session) {
-  CLI::App& command = add_command(app, session, "doctor", "Try out what the configured HSMs can do",
-                                  [&session] { doctor(session); });
-  command.footer(
-      "Makes keys to try with, and destroys them again. Takes seconds, or minutes on a "
-      "small card.");
 }
 
 /// Beside this program, as installed; else from PATH.
@@ -236,9 +180,8 @@ void add_hash_token(CLI::App& app, Session& session) {
 
 }  // namespace
 
-void add_operator_commands(CLI::App& app, Session& session) {
+void add_server_commands(CLI::App& app, Session& session) {
   add_check(app, session);
-  add_doctor(app, session);
   add_serve(app, session);
   add_hash_token(app, session);
 }
