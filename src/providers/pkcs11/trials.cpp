@@ -67,10 +67,10 @@ void describe_payload(Template& attributes) {
 [[nodiscard]] Result<Step> unwrap(const std::shared_ptr<const crypto::Library>& library,
                                   const Session& session, const Pair& pair, Template& attributes,
                                   CK_OBJECT_HANDLE& cek) {
-  AttributeReader read(session, pair.public_key);
-  const std::vector<std::uint8_t> n = read.bytes(CKA_MODULUS);
-  const std::vector<std::uint8_t> e = read.bytes(CKA_PUBLIC_EXPONENT);
-  if (read.rv() != CKR_OK) return Step{read.rv()};
+  AttributeReader half(session, pair.public_key);
+  const std::vector<std::uint8_t> n = half.bytes(CKA_MODULUS);
+  const std::vector<std::uint8_t> e = half.bytes(CKA_PUBLIC_EXPONENT);
+  if (half.rv() != CKR_OK) return Step{half.rv()};
   const auto public_key = crypto::RsaPublicKey::from_numbers(library, n, e);
   if (!public_key) return public_key.error();
   Cek drawn;
@@ -164,9 +164,9 @@ Result<Step> try_sign_default(const Session& session, Progress& progress) {
   if (const CK_RV rv = generate_pair(session, nothing_more, pair); rv != CKR_OK) return Step{rv};
   const ObjectGuard private_guard(session, pair.private_key);
   const ObjectGuard public_guard(session, pair.public_key);
-  AttributeReader read(session, pair.private_key);
-  progress = {"CKA_SIGN is true by default", read.flag(CKA_SIGN).value_or(true)};
-  return Step{read.rv()};
+  AttributeReader made(session, pair.private_key);
+  progress = {"CKA_SIGN is true by default", made.flag(CKA_SIGN).value_or(true)};
+  return Step{made.rv()};
 }
 
 Result<Step> try_unwrapped_attributes(const std::shared_ptr<const crypto::Library>& library,
@@ -185,9 +185,9 @@ Result<Step> try_unwrapped_attributes(const std::shared_ptr<const crypto::Librar
   if (!step || step->rv != CKR_OK) return step;
   const ObjectGuard cek_guard(session, cek);
   bool guarded = false;
-  const Step checked = check_guarded(session, cek, guarded);
+  const Step read = check_guarded(session, cek, guarded);
   progress = {"CKA_SENSITIVE, CKA_EXTRACTABLE ignored by C_UnwrapKey", !guarded};
-  return checked;
+  return read;
 }
 
 Result<Step> try_unwrap_template(const std::shared_ptr<const crypto::Library>& library,
@@ -222,10 +222,10 @@ Result<Step> try_unwrap_template(const std::shared_ptr<const crypto::Library>& l
     return Step{};
   if (step->rv != CKR_OK) return step;
   const ObjectGuard cek_guard(session, cek);
-  AttributeReader read(session, cek);
+  AttributeReader unwrapped(session, cek);
   progress = {"CKA_UNWRAP_TEMPLATE ignored by C_UnwrapKey",
-              read.flag(CKA_EXTRACTABLE).value_or(true)};
-  return Step{read.rv()};
+              unwrapped.flag(CKA_EXTRACTABLE).value_or(true)};
+  return Step{unwrapped.rv()};
 }
 
 Result<Step> try_wrap_out(const Session& session, Progress& progress) {
