@@ -149,8 +149,10 @@ class HttpConnection final : public Connection,
 
   void admit() {
     const auto& request = parser_->get();
-    if (request.version() >= 11 && request.count(http::field::host) != 1)
-      return respond_and_close(error_reply(400, "bad_request", "a request has one Host header"));
+    if ((request.version() >= 11 && request.count(http::field::host) != 1) ||
+        request.count(http::field::authorization) > 1)
+      return respond_and_close(
+          error_reply(400, "bad_request", "one Host header, and one Authorization at most"));
     Site::Admission admission = shared_.site.admit(head());
     if (admission.answer) {
       admission.answer->close = admission.answer->close || !parser_->is_done();
@@ -194,6 +196,9 @@ class HttpConnection final : public Connection,
     return {.method = view(request.method_string()),
             .target = view(request.target()),
             .authorization = view(request[http::field::authorization]),
+            .content_type = view(request[http::field::content_type]),
+            .has_body = parser_->chunked() || parser_->content_length().value_or(0) > 0,
+            .has_origin = request.count(http::field::origin) > 0,
             .remote = remote_,
             .subject = subject_};
   }

@@ -55,6 +55,15 @@ thread_local std::string seen_uid, seen_other;
   return response;
 }
 
+/// A page may send other types without asking (CORS), and nobody else has a reason to.
+[[nodiscard]] bool is_json(std::string_view content_type) {
+  content_type = content_type.substr(0, content_type.find(';'));
+  while (content_type.ends_with(' ')) content_type.remove_suffix(1);
+  return std::ranges::equal(content_type, json_type, [](char a, char b) {
+    return (a >= 'A' && a <= 'Z' ? a + ('a' - 'A') : a) == b;
+  });
+}
+
 [[nodiscard]] Reply too_many(std::uint32_t retry_after_s, std::string_view description) {
   Reply reply = error_reply(429, "too_many_requests", description);
   reply.retry_after_s = retry_after_s;
@@ -96,9 +105,13 @@ Site::Admission Site::admit(const Head& head) {
     reply.challenge = true;
     return {.answer = std::move(reply)};
   }
+  if (std::optional<Reply> answer = from_a_page(head, principal))
+    return {.answer = std::move(answer)};
   if (std::optional<Reply> answer = over_rate(head, principal))
     return {.answer = std::move(answer)};
   if (head.method == "GET" && path_of(head.target) == "/metrics") return {.answer = metrics_text()};
+  if (head.has_body && !is_json(head.content_type))
+    return {.answer = error_reply(415, "unsupported_media_type", "bodies are application/json")};
   return {.principal = std::move(principal)};
 }
 
@@ -108,6 +121,15 @@ std::optional<Reply> Site::open_to_all(const Head& head) {
   if (path == "/healthz") return text_reply(200, json_type, R"({"status":"ok"})");
   if (path == "/readyz") return ready();
   return std::nullopt;
+}
+
+/// Who is known by where they are, or by a certificate that a browser holds, did not mean every
+/// page that the browser shows.
+std::optional<Reply> Site::from_a_page(const Head& head, const Principal& principal) {
+  if (!head.has_origin || principal.method == "token" || principal.method == "jwt")
+    return std::nullopt;
+  refused(head, principal, "forbidden", 403);
+  return error_reply(403, "forbidden", "a web page needs a bearer token");
 }
 
 std::optional<Reply> Site::over_rate(const Head& head, const Principal& principal) {

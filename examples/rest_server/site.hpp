@@ -25,6 +25,9 @@ struct Head {
   std::string_view method;
   std::string_view target;
   std::string_view authorization{};
+  std::string_view content_type{};
+  bool has_body = false;
+  bool has_origin = false;     ///< A web page sent it.
   std::string_view remote{};   ///< Address and port, for the audit log.
   std::string_view subject{};  ///< Of a verified client certificate; else empty.
 };
@@ -57,6 +60,7 @@ class Site {
 
  private:
   [[nodiscard]] std::optional<Reply> open_to_all(const Head& head);
+  [[nodiscard]] std::optional<Reply> from_a_page(const Head& head, const Principal& principal);
   [[nodiscard]] std::optional<Reply> over_rate(const Head& head, const Principal& principal);
   [[nodiscard]] Reply ready() const;
   [[nodiscard]] Reply metrics_text() const;

@@ -44,6 +44,12 @@ class ServiceBody {
   /// Stays where it is when the object is moved. A NUL follows it, unless it is empty.
   [[nodiscard]] std::string_view view() const noexcept { return {text_.get(), size_}; }
   [[nodiscard]] std::span<char> chars() noexcept { return {text_.get(), size_}; }
+  /// Wipes what is cut off. Precondition: size <= view().size(), and not both are 0.
+  void truncate(std::size_t size) noexcept {
+    secure_wipe(text_.get() + size, size_ - size);
+    text_[size] = '\0';
+    size_ = size;
+  }
 
  private:
   void swap(ServiceBody& other) noexcept {
@@ -65,8 +71,8 @@ struct ServiceResponse {
   /// such path or method. Static storage.
   std::string_view operation{};
   std::optional<Errc> error{};  ///< Why it failed.
-  /// The key, as the request names it: opaque bytes that a stranger chose, 256 at most. Empty when
-  /// the request names none that can be read.
+  /// The key, as the request names it, or the UID of one that was made: opaque bytes that a
+  /// stranger chose, 256 at most. Empty when the request names none that can be read.
   std::string kid{};
 };
 

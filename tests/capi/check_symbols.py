@@ -11,8 +11,7 @@ import sys
 
 CAPI = pathlib.Path(__file__).resolve().parents[2] / "capi"
 NODE = re.compile(r"JWEKMS_\d+\.\d+")
-# The members of Kms and the functions open, doctor, handle and rewrap_database: what is marked
-# JWEKMS_API.
+# The members of Kms and the free functions: what is marked JWEKMS_API.
 CXX_API = re.compile(
     r"jwekms::(Kms::(~?Kms|operator=|[a-z_]+)(\[abi:cxx11\])?"
     r"|open|doctor|handle|rewrap_database|parse_config|load_config)\(")

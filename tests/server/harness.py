@@ -94,11 +94,11 @@ class Server:
             time.sleep(0.02)
 
     def reload(self, config=None):
-        before = self.log().count("reloaded")
+        before = self.log().count("reloaded tokens")
         if config is not None:
             self.config.write_text(config)
         self.process.send_signal(signal.SIGHUP)
-        self.wait_for(lambda: self.log().count("reloaded") > before)
+        self.wait_for(lambda: self.log().count("reloaded tokens") > before)
 
     def stop(self, expected=0):
         if self.process.poll() is None:

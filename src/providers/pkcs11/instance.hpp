@@ -28,7 +28,7 @@ struct InstanceSettings {
   std::string module_path;
   std::string init_args;
   std::vector<TokenSlot::Settings> slots;
-  std::vector<std::shared_ptr<std::atomic<bool>>> pin_refused;  ///< One a slot.
+  std::vector<std::shared_ptr<PinTries>> pin_tries;  ///< One a slot.
   CekBoundary boundary = CekBoundary::process;
   bool raw_rsa_fallback = false;
   bool forbid_weak_keys = false;

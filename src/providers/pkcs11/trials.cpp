@@ -38,20 +38,29 @@ struct Pair {
                                       &pair.public_key, &pair.private_key);
 }
 
-/// An AES-256 key as a session object, sensitive.
-[[nodiscard]] CK_RV generate_key(const Session& session, bool extractable, bool wraps,
-                                 CK_OBJECT_HANDLE& key) {
+/// An AES-256 key as a session object, sensitive and not extractable.
+[[nodiscard]] CK_RV generate_key(const Session& session, bool wraps, CK_OBJECT_HANDLE& key) {
   Template attributes;
   attributes.flag(CKA_TOKEN, false);
   attributes.flag(CKA_PRIVATE, true);
   attributes.flag(CKA_SENSITIVE, true);
-  attributes.flag(CKA_EXTRACTABLE, extractable);
+  attributes.flag(CKA_EXTRACTABLE, false);
   attributes.flag(CKA_WRAP, wraps);
   attributes.flag(CKA_UNWRAP, wraps);
   attributes.number(CKA_VALUE_LEN, 32);
   CK_MECHANISM mechanism{CKM_AES_KEY_GEN, nullptr, 0};
   return session.f->C_GenerateKey(session.handle, &mechanism, attributes.data(), attributes.size(),
                                   &key);
+}
+
+/// What passes through the token when it wraps a database's key-encryption key.
+void describe_payload(Template& attributes) {
+  attributes.number(CKA_CLASS, CKO_SECRET_KEY);
+  attributes.number(CKA_KEY_TYPE, CKK_AES);
+  attributes.flag(CKA_TOKEN, false);
+  attributes.flag(CKA_PRIVATE, true);
+  attributes.flag(CKA_SENSITIVE, false);
+  attributes.flag(CKA_EXTRACTABLE, true);
 }
 
 /// Unwraps a CEK of ours with a private key of the token.
@@ -114,29 +123,35 @@ Result<Step> try_gcm_decrypt(const crypto::Library& library, const Session& sess
 }
 
 Result<Step> try_key_wrap(const Session& session, Progress& progress) {
-  CK_MECHANISM mechanism{CKM_AES_KEY_WRAP, nullptr, 0};
   progress = {"C_GenerateKey"};
   CK_OBJECT_HANDLE wrapping = CK_INVALID_HANDLE;
-  if (const CK_RV rv = generate_key(session, false, true, wrapping); rv != CKR_OK) return Step{rv};
+  if (const CK_RV rv = generate_key(session, true, wrapping); rv != CKR_OK) return Step{rv};
   const ObjectGuard wrapping_guard(session, wrapping);
-  CK_OBJECT_HANDLE payload = CK_INVALID_HANDLE;
-  if (const CK_RV rv = generate_key(session, true, false, payload); rv != CKR_OK) return Step{rv};
-  const ObjectGuard payload_guard(session, payload);
+  progress = {"C_CreateObject"};
+  std::array<std::uint8_t, 32> value{};  // a secret to nobody
+  Template payload;
+  describe_payload(payload);
+  payload.bytes(CKA_VALUE, value);
+  CK_OBJECT_HANDLE object = CK_INVALID_HANDLE;
+  CK_RV rv = session.f->C_CreateObject(session.handle, payload.data(), payload.size(), &object);
+  if (rv != CKR_OK) return Step{rv};
+  const ObjectGuard object_guard(session, object);
   progress = {"C_WrapKey, CKM_AES_KEY_WRAP"};
+  CK_MECHANISM mechanism{CKM_AES_KEY_WRAP, nullptr, 0};
   std::array<std::uint8_t, 64> wrapped{};
   CK_ULONG size = wrapped.size();
-  CK_RV rv =
-      session.f->C_WrapKey(session.handle, &mechanism, wrapping, payload, wrapped.data(), &size);
+  rv = session.f->C_WrapKey(session.handle, &mechanism, wrapping, object, wrapped.data(), &size);
   if (rv != CKR_OK) return Step{rv};
-  if (size != 40) progress.wrong = true;
-  progress.at = "C_UnwrapKey, CKM_AES_KEY_WRAP";
-  Template attributes;
-  describe_session_cek(attributes);
-  CK_OBJECT_HANDLE again = CK_INVALID_HANDLE;
+  progress = {"C_UnwrapKey, CKM_AES_KEY_WRAP"};
+  Template again;
+  describe_payload(again);
+  CK_OBJECT_HANDLE back = CK_INVALID_HANDLE;
   rv = session.f->C_UnwrapKey(session.handle, &mechanism, wrapping, wrapped.data(), size,
-                              attributes.data(), attributes.size(), &again);
+                              again.data(), again.size(), &back);
   if (rv != CKR_OK) return Step{rv};
-  const ObjectGuard again_guard(session, again);
+  const ObjectGuard back_guard(session, back);
+  const std::vector<std::uint8_t> read = read_bytes(session, back, CKA_VALUE);
+  progress.wrong = !std::ranges::equal(read, value);
   return Step{};
 }
 
@@ -180,9 +195,15 @@ Result<Step> try_unwrap_template(const std::shared_ptr<const crypto::Library>& l
   private_half.bytes(CKA_UNWRAP_TEMPLATE,
                      {reinterpret_cast<const std::uint8_t*>(forbidden), sizeof(forbidden)});
   Pair pair;
-  if (const CK_RV rv = generate_pair(session, private_half, pair); rv != CKR_OK) return Step{rv};
+  const CK_RV made = generate_pair(session, private_half, pair);
+  if (made == CKR_ATTRIBUTE_TYPE_INVALID) {
+    progress = {"CKA_UNWRAP_TEMPLATE is unknown to the token", true};
+    return Step{};
+  }
+  if (made != CKR_OK) return Step{made};
   const ObjectGuard private_guard(session, pair.private_key);
   const ObjectGuard public_guard(session, pair.public_key);
+  progress = {"C_UnwrapKey"};
   Template attributes;
   attributes.number(CKA_CLASS, CKO_SECRET_KEY);
   attributes.number(CKA_KEY_TYPE, CKK_AES);
@@ -191,11 +212,11 @@ Result<Step> try_unwrap_template(const std::shared_ptr<const crypto::Library>& l
   CK_OBJECT_HANDLE cek = CK_INVALID_HANDLE;
   Result<Step> step = unwrap(library, session, pair, attributes, cek);
   if (!step) return step;
-  if (step->rv != CKR_OK) {
-    // A refusal is what was wanted; anything else is the token's or the session's state.
-    const Fault fault = classify(*step);
-    return fault == Fault::refused ? Step{} : *step;
-  }
+  // A refusal of the attributes is what was wanted; any other is something else.
+  if (step->rv == CKR_TEMPLATE_INCONSISTENT || step->rv == CKR_ATTRIBUTE_VALUE_INVALID ||
+      step->rv == CKR_ATTRIBUTE_READ_ONLY)
+    return Step{};
+  if (step->rv != CKR_OK) return step;
   const ObjectGuard cek_guard(session, cek);
   progress = {"CKA_UNWRAP_TEMPLATE ignored by C_UnwrapKey",
               read_flag(session, cek, CKA_EXTRACTABLE).value_or(true)};
@@ -211,7 +232,7 @@ Result<Step> try_wrap_out(const Session& session, Progress& progress) {
   const ObjectGuard public_guard(session, pair.public_key);
   progress = {"C_GenerateKey"};
   CK_OBJECT_HANDLE key = CK_INVALID_HANDLE;
-  if (const CK_RV rv = generate_key(session, false, false, key); rv != CKR_OK) return Step{rv};
+  if (const CK_RV rv = generate_key(session, false, key); rv != CKR_OK) return Step{rv};
   const ObjectGuard key_guard(session, key);
   OaepMechanism mechanism(trial_hash);
   std::array<std::uint8_t, 256> wrapped{};
