@@ -129,8 +129,7 @@ Result<Outcome> KekObject::with_key(Use use) const {
 Result<void> KekObject::prepare(ReservedKey& reserved, const WarningSink& warn) {
   bool guarded = false;
   const Result<Outcome> looked = with_key([&](const Session& session, CK_OBJECT_HANDLE key) {
-    guarded = is_guarded(session, key);
-    return Result<Step>(Step{});
+    return Result<Step>(check_guarded(session, key, guarded));
   });
   if (!looked) return looked.error();
   if (!looked->ok()) return refused;

@@ -67,8 +67,10 @@ void describe_payload(Template& attributes) {
 [[nodiscard]] Result<Step> unwrap(const std::shared_ptr<const crypto::Library>& library,
                                   const Session& session, const Pair& pair, Template& attributes,
                                   CK_OBJECT_HANDLE& cek) {
-  const std::vector<std::uint8_t> n = read_bytes(session, pair.public_key, CKA_MODULUS);
-  const std::vector<std::uint8_t> e = read_bytes(session, pair.public_key, CKA_PUBLIC_EXPONENT);
+  AttributeReader read(session, pair.public_key);
+  const std::vector<std::uint8_t> n = read.bytes(CKA_MODULUS);
+  const std::vector<std::uint8_t> e = read.bytes(CKA_PUBLIC_EXPONENT);
+  if (read.rv() != CKR_OK) return Step{read.rv()};
   const auto public_key = crypto::RsaPublicKey::from_numbers(library, n, e);
   if (!public_key) return public_key.error();
   Cek drawn;
@@ -150,9 +152,9 @@ Result<Step> try_key_wrap(const Session& session, Progress& progress) {
                               again.data(), again.size(), &back);
   if (rv != CKR_OK) return Step{rv};
   const ObjectGuard back_guard(session, back);
-  const std::vector<std::uint8_t> read = read_bytes(session, back, CKA_VALUE);
-  progress.wrong = !std::ranges::equal(read, value);
-  return Step{};
+  AttributeReader read(session, back);
+  progress.wrong = !std::ranges::equal(read.bytes(CKA_VALUE), value);
+  return Step{read.rv()};
 }
 
 Result<Step> try_sign_default(const Session& session, Progress& progress) {
@@ -162,9 +164,9 @@ Result<Step> try_sign_default(const Session& session, Progress& progress) {
   if (const CK_RV rv = generate_pair(session, nothing_more, pair); rv != CKR_OK) return Step{rv};
   const ObjectGuard private_guard(session, pair.private_key);
   const ObjectGuard public_guard(session, pair.public_key);
-  progress = {"CKA_SIGN is true by default",
-              read_flag(session, pair.private_key, CKA_SIGN).value_or(true)};
-  return Step{};
+  AttributeReader read(session, pair.private_key);
+  progress = {"CKA_SIGN is true by default", read.flag(CKA_SIGN).value_or(true)};
+  return Step{read.rv()};
 }
 
 Result<Step> try_unwrapped_attributes(const std::shared_ptr<const crypto::Library>& library,
@@ -182,8 +184,10 @@ Result<Step> try_unwrapped_attributes(const std::shared_ptr<const crypto::Librar
   Result<Step> step = unwrap(library, session, pair, attributes, cek);
   if (!step || step->rv != CKR_OK) return step;
   const ObjectGuard cek_guard(session, cek);
-  progress = {"CKA_SENSITIVE, CKA_EXTRACTABLE ignored by C_UnwrapKey", !is_guarded(session, cek)};
-  return Step{};
+  bool guarded = false;
+  const Step checked = check_guarded(session, cek, guarded);
+  progress = {"CKA_SENSITIVE, CKA_EXTRACTABLE ignored by C_UnwrapKey", !guarded};
+  return checked;
 }
 
 Result<Step> try_unwrap_template(const std::shared_ptr<const crypto::Library>& library,
@@ -218,9 +222,10 @@ Result<Step> try_unwrap_template(const std::shared_ptr<const crypto::Library>& l
     return Step{};
   if (step->rv != CKR_OK) return step;
   const ObjectGuard cek_guard(session, cek);
+  AttributeReader read(session, cek);
   progress = {"CKA_UNWRAP_TEMPLATE ignored by C_UnwrapKey",
-              read_flag(session, cek, CKA_EXTRACTABLE).value_or(true)};
-  return Step{};
+              read.flag(CKA_EXTRACTABLE).value_or(true)};
+  return Step{read.rv()};
 }
 
 Result<Step> try_wrap_out(const Session& session, Progress& progress) {
