@@ -163,6 +163,8 @@ struct CreateKey {
   std::optional<Enc> enc{};  ///< oct: A256GCM when absent.
   std::vector<std::string> aliases{};
   std::string owner{};
+  /// Make it in the HSM, whose one slot then needs no naming: a `uid` without `hsm::` is a label.
+  bool store_in_hsm = false;
 };
 
 enum class KeyFormat : std::uint8_t {
@@ -218,6 +220,10 @@ class KeyProvider {
   /// UIDs that begin with this are this provider's; the longest prefix wins, and "" takes the
   /// rest. Only a prefix of its own ever brings a provider `hsm::` UIDs.
   [[nodiscard]] virtual std::string_view uid_prefix() const noexcept { return {}; }
+
+  /// What the UIDs of new keys begin with, where there is but one place for them: that of an HSM's
+  /// one slot. Else empty.
+  [[nodiscard]] virtual std::string place_of_new_keys() const { return {}; }
 
   /// The key that a UID or alias names. Errors: not_found, unavailable, internal_error (damaged).
   [[nodiscard]] virtual Result<std::shared_ptr<const Key>> resolve(std::string_view kid) const = 0;

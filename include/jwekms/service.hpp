@@ -28,8 +28,10 @@ struct ServiceRequest {
 class ServiceBody {
  public:
   ServiceBody() noexcept = default;
-  explicit ServiceBody(std::size_t size) : text_(new char[size]), capacity_(size), size_(size) {}
-  ~ServiceBody() { wipe(); }
+  explicit ServiceBody(std::size_t size) : text_(new char[size + 1]), size_(size) {
+    text_[size] = '\0';
+  }
+  ~ServiceBody() { secure_wipe(text_.get(), size_); }
   ServiceBody(ServiceBody&& other) noexcept { swap(other); }
   ServiceBody& operator=(ServiceBody&& other) noexcept {
     ServiceBody taken(std::move(other));
@@ -39,21 +41,22 @@ class ServiceBody {
   ServiceBody(const ServiceBody&) = delete;
   ServiceBody& operator=(const ServiceBody&) = delete;
 
-  /// Valid as long as this object, wherever it is moved to.
+  /// Stays where it is when the object is moved. A NUL follows it, unless it is empty.
   [[nodiscard]] std::string_view view() const noexcept { return {text_.get(), size_}; }
   [[nodiscard]] std::span<char> chars() noexcept { return {text_.get(), size_}; }
-  /// Precondition: size <= view().size().
-  void truncate(std::size_t size) noexcept { size_ = size; }
+  /// Wipes what is cut off. Precondition: size <= view().size(), and not both are 0.
+  void truncate(std::size_t size) noexcept {
+    secure_wipe(text_.get() + size, size_ - size);
+    text_[size] = '\0';
+    size_ = size;
+  }
 
  private:
-  void wipe() noexcept { secure_wipe(text_.get(), capacity_); }
   void swap(ServiceBody& other) noexcept {
     text_.swap(other.text_);
-    std::swap(capacity_, other.capacity_);
     std::swap(size_, other.size_);
   }
   std::unique_ptr<char[]> text_;
-  std::size_t capacity_ = 0;
   std::size_t size_ = 0;
 };
 
@@ -68,8 +71,8 @@ struct ServiceResponse {
   /// such path or method. Static storage.
   std::string_view operation{};
   std::optional<Errc> error{};  ///< Why it failed.
-  /// The key, as the request names it: opaque bytes that a stranger chose, 256 at most. Empty when
-  /// the request names none that can be read.
+  /// The key, as the request names it, or the UID of one that was made: opaque bytes that a
+  /// stranger chose, 256 at most. Empty when the request names none that can be read.
   std::string kid{};
 };
 

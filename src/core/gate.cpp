@@ -76,6 +76,9 @@ Result<Gate::Rights> Gate::authorise(Call& call, std::string_view kid, const Fou
     const Result<KeyProvider*> provider = route(kid);
     if (!provider) return provider.error();
     const std::string_view owner = key ? (*key)->info().owner : std::string_view{};
+    // That a key has no public half is for those who may know what it is.
+    if (operation == Operation::publish && !(key && (*key)->info().type == KeyType::rsa))
+      operation = Operation::describe;
     const Result<Rights> rights = this->rights(call.principal(), **provider, uid, owner);
     if (!rights) return rights;
     if (!rights->allow(operation)) return may_not;
@@ -185,6 +188,19 @@ Result<KeyProvider*> Gate::route_new(std::string_view uid) const {
   if (!provider && provider.error().code == Errc::not_found)
     return Error{Errc::bad_request, 0, "no key provider takes this UID"};
   return provider;
+}
+
+Result<std::string> Gate::hsm_place() const {
+  std::string place;
+  for (const std::shared_ptr<KeyProvider>& provider : providers_) {
+    if (!provider->uid_prefix().starts_with("hsm::")) continue;
+    std::string of_provider = provider->place_of_new_keys();
+    if (of_provider.empty() || !place.empty())
+      return Error{Errc::bad_request, 0, "with several HSM slots, store_in_hsm needs a whole UID"};
+    place = std::move(of_provider);
+  }
+  if (place.empty()) return Error{Errc::bad_request, 0, "there is no HSM to store the key in"};
+  return place;
 }
 
 Result<void> Gate::check_alias(const KeyProvider& provider, std::string_view alias) const {

@@ -22,7 +22,7 @@ enum class Operation : std::uint8_t {
   encrypt,
   unwrap,
   describe,
-  publish,  ///< See the public half.
+  publish,  ///< See the public half, which is for everybody where there is one.
   manage,
   destroy,
   grant,
@@ -64,6 +64,8 @@ class Gate {
     if (made && admitted->name_was_taken) forget_grants(made->uid);
     return made;
   }
+  /// What the UIDs of new keys in the HSM begin with. Errors: bad_request (none, or several slots).
+  [[nodiscard]] Result<std::string> hsm_place() const;
   /// Whether a key of this provider may have an alias. Errors: bad_request, conflict.
   [[nodiscard]] Result<void> check_alias(const KeyProvider& provider, std::string_view alias) const;
 

@@ -1,12 +1,33 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "jwekms/kms.hpp"
 
+#include <array>
+
 #include "core/call.hpp"
+#include "jwekms/base64url.hpp"
 
 namespace jwekms {
 
 using core::Call;
 using core::Operation;
+
+namespace {
+
+/// The UID of a new key in the HSM.
+/// @param label  or a whole UID; empty: a random one is made. Errors: bad_request, internal_error.
+[[nodiscard]] Result<std::string> hsm_uid(const core::Context& kms, std::string_view label) {
+  if (label.starts_with("hsm::")) return std::string(label);
+  Result<std::string> uid = kms.gate.hsm_place();
+  if (!uid) return uid;
+  if (!label.empty()) return uid->append(label);
+  std::array<std::uint8_t, 12> bytes;
+  if (const Result<void> drawn = kms.library->random(bytes); !drawn) return drawn.error();
+  std::string random(base64url::encoded_size(bytes.size()), '\0');
+  base64url::encode(bytes, random.data());
+  return uid->append("key-").append(random);
+}
+
+}  // namespace
 
 Kms::Kms(std::shared_ptr<const crypto::Library> library,
          std::vector<std::shared_ptr<KeyProvider>> providers, const Policy& policy,
@@ -31,24 +52,38 @@ const Policy& Kms::policy() const noexcept { return context_->policy; }
 
 std::string_view Kms::principal() const noexcept { return principal_; }
 
+namespace {
+
+/// Makes a key with one of a provider's members, and notes it.
+template <class Request>
+[[nodiscard]] Result<KeyInfo> make_key(Call& call, const Request& request,
+                                       Result<KeyInfo> (KeyProvider::*make)(const Request&)) {
+  return call.run([&] {
+    Result<KeyInfo> made = call.kms().gate.add(
+        call, request.uid, request,
+        [make](KeyProvider& provider, const Request& owned) { return (provider.*make)(owned); });
+    if (made) call.note_uid(made->uid);
+    return made;
+  });
+}
+
+}  // namespace
+
 Result<KeyInfo> Kms::create_key(const CreateKey& request) const {
   const crypto::ErrorQueueGuard guard;
   Call call(*context_, principal_, "create_key", request.uid);
-  return call.run([&] {
-    return context_->gate.add(
-        call, request.uid, request,
-        [](KeyProvider& provider, const CreateKey& owned) { return provider.create(owned); });
-  });
+  if (!request.store_in_hsm) return make_key(call, request, &KeyProvider::create);
+  CreateKey placed = request;
+  Result<std::string> uid = hsm_uid(*context_, request.uid);
+  if (!uid) return uid.error();
+  placed.uid = *std::move(uid);
+  return make_key(call, placed, &KeyProvider::create);
 }
 
 Result<KeyInfo> Kms::import_key(const ImportKey& request) const {
   const crypto::ErrorQueueGuard guard;
   Call call(*context_, principal_, "import_key", request.uid);
-  return call.run([&] {
-    return context_->gate.add(
-        call, request.uid, request,
-        [](KeyProvider& provider, const ImportKey& owned) { return provider.import(owned); });
-  });
+  return make_key(call, request, &KeyProvider::import);
 }
 
 Result<KeyInfo> Kms::describe_key(std::string_view kid) const {

@@ -74,13 +74,6 @@ struct Serves {
   return serves;
 }
 
-/// Where a new key goes. Errors: bad_request.
-[[nodiscard]] Result<void> check_place(std::string_view kid, std::optional<bool> store_in_hsm) {
-  const bool in_hsm = kid.starts_with("hsm::");
-  if (store_in_hsm.value_or(in_hsm) == in_hsm) return {};
-  return bad(in_hsm ? "the kid is an HSM key's" : "store_in_hsm needs the kid of an HSM key");
-}
-
 [[nodiscard]] Result<KeyInfo> generate(const Kms& kms, const std::string& kty, std::uint32_t bits,
                                        CreateKey request) {
   if (kty == "oct") {
@@ -128,13 +121,17 @@ Result<Answer> add_key(Call& call) {
   const std::string alg = body.text("alg"), enc = body.text("enc"), kty = body.text("kty");
   const std::optional<std::uint32_t> bits = body.number("bits");
   const std::optional<json::Value> jwk = body.object("jwk");
-  CreateKey request{.uid = body.text("kid"), .aliases = body.texts("aliases")};
-  const Result<void> place = check_place(request.uid, body.boolean("store_in_hsm"));
+  const std::optional<bool> store_in_hsm = body.boolean("store_in_hsm");
+  CreateKey request{.uid = body.text("kid"),
+                    .aliases = body.texts("aliases"),
+                    .store_in_hsm = store_in_hsm.value_or(false)};
   if (const Result<void> read = body.error(); !read) return read.error();
   if (body.has("kid") && request.uid.empty()) return bad("a kid must not be empty");
   if (request.uid.size() <= max_uid_bytes) call.kid = request.uid;
-  if (!place) return place.error();
   if (jwk ? !kty.empty() || bits : kty.empty()) return bad("a key has either kty or jwk");
+  if (store_in_hsm == false && request.uid.starts_with("hsm::"))
+    return bad("the kid is an HSM key's");
+  if (jwk && request.store_in_hsm) return bad("an HSM takes in no key from outside");
   const Result<Serves> serves = read_serves(alg, enc);
   if (!serves) return serves.error();
   request.algs = serves->algs;

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <algorithm>
+#include <array>
 #include <vector>
 
-#include "crypto/secret_buffer.hpp"
 #include "jwekms/base64url.hpp"
 #include "jwekms/jose_header.hpp"
 #include "jwekms/jwe.hpp"
@@ -16,7 +16,24 @@ namespace jwekms::service {
 
 namespace {
 
-constexpr auto access_token = InsecureSecretAccess::token();
+[[nodiscard]] std::span<std::uint8_t> as_bytes(std::span<char> chars) noexcept {
+  return {reinterpret_cast<std::uint8_t*>(chars.data()), chars.size()};
+}
+
+/// Encodes bytes where they stand, at the end of the room of their own text: with no second copy of
+/// a plaintext. The text has a third of their number as a lead, and gains a third on them, so it
+/// never overwrites what is yet to be read.
+void encode_within(std::span<const std::uint8_t> bytes, char* text) noexcept {
+  std::array<std::uint8_t, 768> chunk;  // a multiple of 3
+  while (!bytes.empty()) {
+    const auto part = bytes.first(std::min(bytes.size(), chunk.size()));
+    std::ranges::copy(part, chunk.begin());
+    base64url::encode(std::span(chunk).first(part.size()), text);
+    text += base64url::encoded_size(part.size());
+    bytes = bytes.subspan(part.size());
+  }
+  secure_wipe(chunk.data(), chunk.size());
+}
 
 /// The `kid` of a protected header. The core reads it by the same rules: when it has accepted the
 /// token, this is the key that it used.
@@ -77,17 +94,18 @@ Result<Answer> decrypt(Call& call) {
 
   const Result<std::size_t> bound = call.kms.decrypt_bound(call.body);
   if (!bound) return bound.error();
-  crypto::SecretBuffer plaintext(*bound);
-  const Result<std::size_t> size = call.kms.decrypt(call.body, plaintext.bytes(access_token));
-  if (!size) return size.error();
-
   const std::string before = R"({"kid":)" + quoted(call.kid) + R"(,"data":")";
-  const std::string_view after = "\"}";
-  ServiceBody text(before.size() + base64url::encoded_size(*size) + after.size());
-  const std::span<char> chars = text.chars();
-  std::ranges::copy(before, chars.begin());
-  base64url::encode(plaintext.bytes(access_token).first(*size), chars.data() + before.size());
-  std::ranges::copy(after, chars.end() - static_cast<std::ptrdiff_t>(after.size()));
+  constexpr std::string_view after = "\"}";
+  ServiceBody text(before.size() + base64url::encoded_size(*bound) + after.size());
+  std::ranges::copy(before, text.chars().begin());
+  const std::span<char> room = text.chars().subspan(before.size(), base64url::encoded_size(*bound));
+  const std::span<std::uint8_t> plaintext = as_bytes(room.last(*bound));
+  const Result<std::size_t> size = call.kms.decrypt(call.body, plaintext);
+  if (!size) return size.error();
+  encode_within(plaintext.first(*size), room.data());
+  const std::size_t data_size = base64url::encoded_size(*size);
+  std::ranges::copy(after, text.chars().subspan(before.size() + data_size).begin());
+  text.truncate(before.size() + data_size + after.size());
   return Answer{std::move(text)};
 }
 
@@ -103,8 +121,8 @@ Result<Answer> encrypt(Call& call) {
   const Result<std::vector<std::uint8_t>> aad =
       decode(aad_b64.value_or(""), "aad is not base64url");
   if (!aad) return aad.error();
-  crypto::SecretBuffer plaintext(base64url::decoded_size(data.size()));
-  const std::span<std::uint8_t> bytes = plaintext.bytes(access_token);
+  ServiceBody plaintext(base64url::decoded_size(data.size()));
+  const std::span<std::uint8_t> bytes = as_bytes(plaintext.chars());
   if (!base64url::decode(data, bytes.data()))
     return Error{Errc::bad_request, 0, "data is not base64url"};
 

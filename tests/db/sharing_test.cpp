@@ -59,10 +59,14 @@ DatabaseOptions with_ttl(const TempDir& dir, std::chrono::milliseconds ttl) {
 }
 
 void set_encryptions(const TempDir& dir, std::int64_t count) {
-  raw(dir.file("keys.db")).exec("UPDATE keys SET encryptions = " + std::to_string(count));
+  raw(dir.file("keys.db"))
+      .exec("INSERT OR REPLACE INTO encryption_counts VALUES (CAST('k' AS BLOB), " +
+            std::to_string(count) + ")");
 }
 std::int64_t encryptions(const TempDir& dir) {
-  return raw(dir.file("keys.db")).execAndGet("SELECT max(encryptions) FROM keys").getInt64();
+  return raw(dir.file("keys.db"))
+      .execAndGet("SELECT coalesce(max(taken), 0) FROM encryption_counts")
+      .getInt64();
 }
 
 std::shared_ptr<const ContentKey> content_key(const KeyProvider& db, std::string_view kid) {

@@ -65,7 +65,9 @@ TEST_CASE("requests for keys are held to their shape") {
         R"({"kty":"RSA","kid":"hsm::softhsm2::0::k","store_in_hsm":false})",
         R"({"kty":"RSA","kid":"hsm::nonsense"})",
         R"({"kty":"RSA","kid":"hsm::softhsm2::0::k"})",
+        R"({"kty":"RSA","store_in_hsm":true})",
         R"({"kty":"RSA","store_in_hsm":1})",
+        R"({"jwk":{"kty":"oct","k":"AAAAAAAAAAAAAAAAAAAAAA"},"store_in_hsm":true})",
         R"({"jwk":"text"})",
         R"({"jwk":{"kty":"oct"}})",
         R"({"kty":"RSA","enc":"A256GCM"})"})

@@ -153,6 +153,17 @@ TEST_CASE("failures are KMIP's own, and HTTP's too") {
   CHECK(with("uid", "") == "403 PermissionDenied");
 }
 
+TEST_CASE("an outage and a damaged record are what they are") {
+  const Api api;
+  for (const auto& [code, expected] : {std::pair{Errc::unavailable, "503 GeneralFailure"},
+                                       {Errc::internal_error, "500 InternalServerError"}}) {
+    auto provider = std::make_shared<support::FakeProvider>();
+    provider->faults().resolve = Error{code, 0, "as ordered"};
+    const Kms kms = support::kms_over(provider, Policy{});
+    CHECK(outcome(post(kms, "/kmip/2_1", fill(sample("import"), values(api)))) == expected);
+  }
+}
+
 TEST_CASE("what the key would not be is refused") {
   const Api api;
   const std::string good = fill(sample("import"), values(api));

@@ -3,9 +3,9 @@
 
 #include <utility>
 
+#include "core/encryption_lease.hpp"
 #include "jwekms/key_uid.hpp"
 #include "providers/db/db_key.hpp"
-#include "providers/db/encryption_lease.hpp"
 #include "providers/db/grants.hpp"
 #include "providers/db/key_cache.hpp"
 #include "providers/db/new_key.hpp"
@@ -176,7 +176,7 @@ class DatabaseProvider final : public KeyProvider {
     switch (record.info.type) {
       case KeyType::rsa: return make_rsa_key(library_, std::move(record.info), secret);
       case KeyType::oct: {
-        auto lease = std::make_shared<EncryptionLease>(store_, record.info.uid, session.mark);
+        auto lease = std::make_shared<core::EncryptionLease>(store_, record.info.uid, session.mark);
         return make_oct_key(library_, std::move(record.info), secret, std::move(lease));
       }
     }
@@ -304,18 +304,33 @@ class DatabaseProvider final : public KeyProvider {
 
 }  // namespace
 
+std::shared_ptr<Store> make_store(const DatabaseOptions& options) {
+  return make_sqlite_store(options.path, options.busy_timeout);
+}
+
 Result<std::shared_ptr<KeyProvider>> open_database(std::shared_ptr<const crypto::Library> library,
+                                                   std::shared_ptr<Store> store,
                                                    const DatabaseOptions& options,
+                                                   std::shared_ptr<core::KekWrapper> wrapper,
                                                    const WarningSink& warn, const Policy& policy) {
   if (options.cache_ttl.count() < 0 || options.busy_timeout.count() < 0)
     return Error{Errc::bad_request, 0, "a time of the database's options is negative"};
-  Result<std::shared_ptr<Store>> store = open_sqlite_store(options.path, options.busy_timeout);
-  if (!store) return store.error();
-  Result<std::shared_ptr<const Vault>> vault = Vault::open(library, *store, options, warn);
+  if (const Result<void> opened = store->open(); !opened) return opened.error();
+  Result<std::shared_ptr<const Vault>> vault =
+      Vault::open(library, store, options, std::move(wrapper), warn);
   if (!vault) return vault.error();
-  return std::shared_ptr<KeyProvider>(
-      std::make_shared<DatabaseProvider>(std::move(library), *std::move(store), *std::move(vault),
-                                         options, warn, policy.rsa_min_bits));
+  return std::shared_ptr<KeyProvider>(std::make_shared<DatabaseProvider>(
+      std::move(library), std::move(store), *std::move(vault), options, warn, policy.rsa_min_bits));
+}
+
+Result<void> rewrap_kek(std::shared_ptr<const crypto::Library> library,
+                        std::shared_ptr<Store> store, const DatabaseOptions& options,
+                        std::shared_ptr<core::KekWrapper> wrapper, core::KekWrapper& to) {
+  if (const Result<void> opened = store->open(); !opened) return opened;
+  const Result<std::shared_ptr<const Vault>> vault =
+      Vault::open(std::move(library), std::move(store), options, std::move(wrapper), {});
+  if (!vault) return vault.error();
+  return (*vault)->rewrap(to);
 }
 
 }  // namespace jwekms::db

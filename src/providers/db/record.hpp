@@ -52,11 +52,4 @@ struct OpenedRecord {
 [[nodiscard]] Result<void> check_grant(const crypto::Library& library, const Kek& kek,
                                        const GrantRow& row);
 
-/// A value by which a database knows its key-encryption key.
-[[nodiscard]] Result<std::vector<std::uint8_t>> seal_kek_check(const crypto::Library& library,
-                                                               const Kek& kek);
-/// Errors: crypto_failure (another key), internal_error (damaged).
-[[nodiscard]] Result<void> check_kek(const crypto::Library& library, const Kek& kek,
-                                     std::span<const std::uint8_t> value);
-
 }  // namespace jwekms::db

@@ -153,6 +153,16 @@ void delete_aliases(SQLite::Database& database, std::string_view uid, const Alia
   }
 }
 
+/// SQLite would make the file itself, but readable by all.
+[[nodiscard]] Result<void> make_file(const std::string& path) {
+  struct stat about {};
+  if (stat(path.c_str(), &about) == 0) return {};
+  if (errno != ENOENT) return Error{Errc::unavailable, 0, "the database cannot be reached"};
+  const Result<bool> made = make_new_file(path, {});
+  if (!made) return made.error();
+  return {};
+}
+
 class SqliteStore final : public Store {
   template <class Call>
   [[nodiscard]] auto use(Call call) {
@@ -173,11 +183,14 @@ class SqliteStore final : public Store {
 
  public:
   SqliteStore(const std::string& path, std::chrono::milliseconds busy_timeout)
-      : connections_([path, busy_timeout](SqliteConnection* inherited, const auto&) {
+      : path_(path), connections_([path, busy_timeout](SqliteConnection* inherited, const auto&) {
           return std::make_unique<SqliteConnection>(path, busy_timeout, inherited);
         }) {}
 
-  [[nodiscard]] Result<void> try_open() {
+  Result<void> open() override {
+    if (path_.empty() || path_.find('\0') != std::string::npos)
+      return Error{Errc::bad_request, 0, "malformed path of a database"};
+    if (const Result<void> made = make_file(path_); !made) return made;
     return use([](SQLite::Database&) -> Result<void> { return {}; });
   }
 
@@ -203,6 +216,14 @@ class SqliteStore final : public Store {
       Query(database, "INSERT INTO meta (name, value) VALUES (?, ?)").text(key).bytes(*made).run();
       transaction.commit();
       return made;
+    });
+  }
+
+  Result<bool> replace_meta(std::string_view name, const std::vector<std::uint8_t>& from,
+                            const std::vector<std::uint8_t>& to) override {
+    return change([&](SQLite::Database& database) -> Result<bool> {
+      Query query(database, "UPDATE meta SET value = ? WHERE name = ? AND value = ?");
+      return query.bytes(to).text(std::string(name)).bytes(from).run() == 1;
     });
   }
 
@@ -281,17 +302,18 @@ class SqliteStore final : public Store {
   Result<std::uint64_t> lease_encryptions(std::string_view uid, std::uint64_t most,
                                           std::uint64_t limit) override {
     return change([&](SQLite::Database& database) -> Result<std::uint64_t> {
-      Query find(database, "SELECT encryptions FROM keys WHERE uid = ?");
-      if (!find.bytes(uid).next()) return Error{Errc::not_found, 0, "no such key"};
-      const std::int64_t used = find.number_at(0);
+      Query find(database, "SELECT taken FROM encryption_counts WHERE uid = ?");
+      const std::int64_t used = find.bytes(uid).next() ? find.number_at(0) : 0;
       if (used < 0) return damaged_file;
       const std::uint64_t left = limit - std::min(static_cast<std::uint64_t>(used), limit);
       if (left == 0) return std::uint64_t{0};
       // The last ones are handed out in small blocks, so that no process sits on all of them.
       const std::uint64_t grant = std::clamp<std::uint64_t>(left / 16, 1, most);
-      Query(database, "UPDATE keys SET encryptions = encryptions + ? WHERE uid = ?")
-          .number(static_cast<std::int64_t>(grant))
+      Query(database,
+            "INSERT INTO encryption_counts (uid, taken) VALUES (?, ?)"
+            " ON CONFLICT (uid) DO UPDATE SET taken = taken + excluded.taken")
           .bytes(uid)
+          .number(static_cast<std::int64_t>(grant))
           .run();
       return grant;
     });
@@ -354,29 +376,15 @@ class SqliteStore final : public Store {
   }
 
  private:
+  const std::string path_;
   PerProcess<SqliteConnection> connections_;
 };
 
-/// SQLite would make the file itself, but readable by all.
-[[nodiscard]] Result<void> make_file(const std::string& path) {
-  struct stat about {};
-  if (stat(path.c_str(), &about) == 0) return {};
-  if (errno != ENOENT) return Error{Errc::unavailable, 0, "the database cannot be reached"};
-  const Result<bool> made = make_new_file(path, {});
-  if (!made) return made.error();
-  return {};
-}
-
 }  // namespace
 
-Result<std::shared_ptr<Store>> open_sqlite_store(const std::string& path,
-                                                 std::chrono::milliseconds busy_timeout) {
-  if (path.empty() || path.find('\0') != std::string::npos)
-    return Error{Errc::bad_request, 0, "malformed path of a database"};
-  if (const Result<void> made = make_file(path); !made) return made.error();
-  auto store = std::make_shared<SqliteStore>(path, busy_timeout);
-  if (const Result<void> opened = store->try_open(); !opened) return opened.error();
-  return std::shared_ptr<Store>(std::move(store));
+std::shared_ptr<Store> make_sqlite_store(const std::string& path,
+                                         std::chrono::milliseconds busy_timeout) {
+  return std::make_shared<SqliteStore>(path, busy_timeout);
 }
 
 }  // namespace jwekms::db

@@ -9,6 +9,7 @@
 #include <string_view>
 #include <vector>
 
+#include "core/encryption_counter.hpp"
 #include "jwekms/provider.hpp"
 #include "jwekms/result.hpp"
 
@@ -66,18 +67,21 @@ struct AliasChange {
 ///
 /// Errors of every call: unavailable (cannot be reached, locked, full), internal_error (the file is
 /// damaged or foreign).
-class Store {
+class Store : public core::EncryptionCounter {
  public:
-  Store() = default;
-  Store(const Store&) = delete;
-  Store& operator=(const Store&) = delete;
-  virtual ~Store() = default;
+  /// Makes the database if there is none. Nothing is touched before. Errors: bad_request (path).
+  [[nodiscard]] virtual Result<void> open() = 0;
 
   /// A value that belongs to the whole database. When there is none, `make` makes it, under the
   /// write lock, so that of several processes one does; it must not call the store.
   /// Errors: internal_error when there is none although there are keys.
   [[nodiscard]] virtual Result<std::vector<std::uint8_t>> meta(
       std::string_view name, const std::function<Result<std::vector<std::uint8_t>>()>& make) = 0;
+
+  /// Puts `to` in the place of `from`; false when another stands there by now.
+  [[nodiscard]] virtual Result<bool> replace_meta(std::string_view name,
+                                                  const std::vector<std::uint8_t>& from,
+                                                  const std::vector<std::uint8_t>& to) = 0;
 
   [[nodiscard]] virtual Result<std::optional<KeyRow>> find_key(std::string_view uid) = 0;
   [[nodiscard]] virtual Result<std::optional<AliasRow>> find_alias(std::string_view alias) = 0;
@@ -96,12 +100,6 @@ class Store {
   /// Replaces a row whose version is one below `row.version`; false when there is none.
   /// Errors: conflict when an added alias is taken.
   [[nodiscard]] virtual Result<bool> update(const KeyRow& row, const AliasChange& aliases) = 0;
-
-  /// Takes encryptions from a key's count: `most`, or fewer where few are left below `limit`; 0
-  /// when there are none. Errors: not_found.
-  [[nodiscard]] virtual Result<std::uint64_t> lease_encryptions(std::string_view uid,
-                                                                std::uint64_t most,
-                                                                std::uint64_t limit) = 0;
 
   /// What a principal was granted with a key, and what every one ("*") was: two rows at most.
   [[nodiscard]] virtual Result<std::vector<GrantRow>> grants_to(std::string_view uid,

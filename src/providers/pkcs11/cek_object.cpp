@@ -43,17 +43,22 @@ void describe_cek(Template& attributes, bool on_token) noexcept {
   return fault != Fault::none && fault != Fault::content;
 }
 
-/// Whether a key is long enough for an HMAC: SoftHSM wants as many bytes as the hash has.
-[[nodiscard]] bool serves_hmac(const Session& session, CK_OBJECT_HANDLE key,
-                               CK_MECHANISM_TYPE hmac) noexcept {
+/// Learns whether a key is long enough for an HMAC: SoftHSM wants as many bytes as the hash has.
+[[nodiscard]] Step try_hmac(const Session& session, CK_OBJECT_HANDLE key, CK_MECHANISM_TYPE hmac,
+                            bool& serves) noexcept {
   CK_MECHANISM mechanism{hmac, nullptr, 0};
-  if (session.f->C_SignInit(session.handle, &mechanism, key) != CKR_OK) return false;
-  unsigned char nothing = 0;
-  unsigned char mac[64];
-  CK_ULONG size = sizeof(mac);
-  const bool done = session.f->C_Sign(session.handle, &nothing, 1, mac, &size) == CKR_OK;
-  secure_wipe(mac, sizeof(mac));
-  return done;
+  CK_RV rv = session.f->C_SignInit(session.handle, &mechanism, key);
+  if (rv == CKR_OK) {
+    unsigned char nothing = 0;
+    unsigned char mac[64];
+    CK_ULONG size = sizeof(mac);
+    rv = session.f->C_Sign(session.handle, &nothing, 1, mac, &size);
+    secure_wipe(mac, sizeof(mac));
+  }
+  serves = rv == CKR_OK;
+  // The key came out of a JWE: what the token does not like of it is no fault of the token's.
+  const Step step{rv, Phase::content};
+  return is_lost(step) ? step : Step{};
 }
 
 [[nodiscard]] Step check_by_hmac(const Session& session, const RsaCiphertext& ciphertext,
@@ -70,8 +75,12 @@ void describe_cek(Template& attributes, bool on_token) noexcept {
     if (rv != CKR_OK) return {rv};
   }
   const ObjectGuard guard(session, copy);
-  const bool has_20 = serves_hmac(session, copy, CKM_SHA_1_HMAC);
-  const bool has_32 = serves_hmac(session, copy, CKM_SHA256_HMAC);
+  bool has_20 = false;
+  bool has_32 = false;
+  if (const Step step = try_hmac(session, copy, CKM_SHA_1_HMAC, has_20); step.rv != CKR_OK)
+    return step;
+  if (const Step step = try_hmac(session, copy, CKM_SHA256_HMAC, has_32); step.rv != CKR_OK)
+    return step;
   // AES-GCM itself tells 16, 24 and 32 bytes from all others.
   fits = unwrapped.rv == CKR_OK && has_20 == (expected >= 20) && has_32 == (expected >= 32);
   return {};
@@ -88,18 +97,23 @@ void describe_token_cek(Template& attributes, std::string_view label,
   attributes.text(CKA_ID, id);
 }
 
-bool is_guarded(const Session& session, CK_OBJECT_HANDLE object) noexcept {
-  return read_flag(session, object, CKA_SENSITIVE) == true &&
-         read_flag(session, object, CKA_EXTRACTABLE) == false;
+Step check_guarded(const Session& session, CK_OBJECT_HANDLE object, bool& guarded) noexcept {
+  AttributeReader attributes(session, object);
+  const bool sensitive = attributes.flag(CKA_SENSITIVE) == true;
+  const bool kept_in = attributes.flag(CKA_EXTRACTABLE) == false;
+  guarded = sensitive && kept_in;
+  return {attributes.rv()};
 }
 
 Step check_cek_size(const Session& session, const RsaCiphertext& ciphertext,
                     CK_OBJECT_HANDLE object, std::size_t expected, CekSize how,
                     bool& fits) noexcept {
   switch (how) {
-    case CekSize::reported:
-      fits = read_number(session, object, CKA_VALUE_LEN) == expected;
-      return {};
+    case CekSize::reported: {
+      AttributeReader attributes(session, object);
+      fits = attributes.number(CKA_VALUE_LEN) == expected;
+      return {attributes.rv()};
+    }
     case CekSize::by_hmac: return check_by_hmac(session, ciphertext, expected, fits);
   }
   return {CKR_GENERAL_ERROR};
@@ -120,7 +134,10 @@ Result<Step> open_in_token(const Session& session, const RsaCiphertext& cipherte
     if (rv != CKR_OK) return Step{rv};
   }
   const ObjectGuard guard(session, cek);
-  if (!is_guarded(session, cek) && came_out)
+  bool guarded = false;
+  const Step checked = check_guarded(session, cek, guarded);
+  if (checked.rv != CKR_OK) return checked;
+  if (!guarded && came_out)
     return Error{Errc::internal_error, 0, "the HSM did not keep an unwrapped key to itself"};
   bool fits = false;
   const Step sized = check_cek_size(session, ciphertext, cek, enc.cek_bytes, how, fits);

@@ -31,8 +31,10 @@ struct RsaCiphertext {
 void describe_session_cek(Template& attributes) noexcept;
 void describe_token_cek(Template& attributes, std::string_view label, std::string_view id) noexcept;
 
-/// Whether an object is what describe_..._cek() asked for. Some tokens ignore it.
-[[nodiscard]] bool is_guarded(const Session& session, CK_OBJECT_HANDLE object) noexcept;
+/// Learns whether an object is sensitive and cannot be extracted, as it was asked to be. Some
+/// tokens ignore that.
+[[nodiscard]] Step check_guarded(const Session& session, CK_OBJECT_HANDLE object,
+                                 bool& guarded) noexcept;
 
 /// Learns whether what was unwrapped as `object` has exactly `expected` bytes. Makes the same calls
 /// whatever the ciphertext is.

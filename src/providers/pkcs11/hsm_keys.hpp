@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include <atomic>
-#include <cstdint>
 #include <memory>
 
 #include "crypto/aes_gcm.hpp"
@@ -18,26 +16,18 @@ class HsmKey : public Key {
  public:
   /// Whether this is still the key that the attributes tell of.
   [[nodiscard]] virtual bool is_for(const KeyObject& object) const = 0;
-  /// Null for a symmetric key.
+  /// Null for a symmetric key, and for one that several slots hold.
   [[nodiscard]] virtual const RsaObject* rsa() const noexcept { return nullptr; }
+  /// The RSA key as it is in one slot. Errors: bad_request (it is not there), and those of a
+  /// search.
+  [[nodiscard]] virtual Result<std::shared_ptr<const RsaObject>> rsa_in(const TokenSlot&) const {
+    return Error{Errc::bad_request, 0, "a CEK is kept in the HSM slot of the key that unwraps it"};
+  }
 };
 
 [[nodiscard]] std::shared_ptr<const HsmKey> make_rsa_key(
     std::shared_ptr<const crypto::Library> library, KeyInfo info,
     std::shared_ptr<const RsaObject> rsa, CekBoundary boundary);
-
-/// Counts what this process encrypts under one key of a token. Tokens offer no durable counter that
-/// all share, so each process may use a sixteenth of the 2^32 that random IVs allow (NIST SP
-/// 800-38D §8.3): sixteen processes, or lives of one, are within it, and a key that sees more is to
-/// be replaced by its owner. Thread-safe.
-class ProcessBudget final : public crypto::EncryptionBudget {
- public:
-  static constexpr std::uint64_t limit = std::uint64_t{1} << 28;
-  Result<void> take() override;
-
- private:
-  std::atomic<std::uint64_t> taken_ = 0;
-};
 
 [[nodiscard]] std::shared_ptr<const HsmKey> make_aes_key(
     std::shared_ptr<const crypto::Library> library, KeyInfo info, std::shared_ptr<TokenSlot> slot,

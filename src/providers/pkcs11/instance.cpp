@@ -30,6 +30,10 @@ Result<InstanceSettings> read_settings(const HsmOptions& options, std::uint32_t 
   settings.model = find_model(options.model);
   if (settings.model == nullptr) return bad("unknown HSM model");
   if (options.slots.empty()) return bad("an HSM has no slots");
+  // These become C strings, which a NUL would cut short without a word.
+  const auto has_nul = [](const std::string& text) { return text.find('\0') != text.npos; };
+  if (has_nul(options.module_path) || has_nul(options.init_args))
+    return bad("NUL in an HSM's module path or init arguments");
   if (options.max_sessions == 0 || options.max_sessions > 4096)
     return bad("an HSM has 1 to 4096 sessions");
   if (options.session_timeout.count() < 0) return bad("an HSM's session timeout is negative");
@@ -51,6 +55,7 @@ Result<InstanceSettings> read_settings(const HsmOptions& options, std::uint32_t 
   for (const HsmSlot& slot : options.slots) {
     const auto same = [&](const TokenSlot::Settings& s) { return s.slot.number == slot.number; };
     if (std::ranges::any_of(settings.slots, same)) return bad("two HSM slots with one number");
+    if (has_nul(slot.pin)) return bad("NUL in an HSM's PIN");
     std::shared_ptr<const Pin> pin;
     if (slot.login == HsmLogin::user) {
       Result<std::shared_ptr<const Pin>> read = read_pin(slot.pin);
@@ -62,18 +67,21 @@ Result<InstanceSettings> read_settings(const HsmOptions& options, std::uint32_t 
     without_pin.pin.clear();
     settings.slots.push_back({std::move(without_pin), std::move(pin), options.max_sessions,
                               options.session_timeout, settings.model->find_batch});
-    settings.pin_refused.push_back(std::make_shared<std::atomic<bool>>(false));
+    settings.pin_tries.push_back(std::make_shared<PinTries>());
   }
   return settings;
 }
 
 Instance::Instance(std::shared_ptr<const crypto::Library> library, const InstanceSettings& settings,
-                   WarningSink warn)
-    : library_(std::move(library)), settings_(settings), warn_(std::move(warn)) {
+                   std::shared_ptr<core::EncryptionCounter> counter,
+                   std::shared_ptr<const core::ForkMark> mark, WarningSink warn)
+    : library_(std::move(library)),
+      settings_(settings),
+      budgets_(std::move(counter), std::move(mark)),
+      warn_(std::move(warn)) {
   const std::shared_ptr<Module> module = Module::get(settings.module_path, settings.init_args);
   for (std::size_t i = 0; i < settings.slots.size(); ++i)
-    slots_.push_back(
-        std::make_shared<TokenSlot>(module, settings.slots[i], settings.pin_refused[i]));
+    slots_.push_back(std::make_shared<TokenSlot>(module, settings.slots[i], settings.pin_tries[i]));
 }
 
 Result<Instance::Place> Instance::place_of(std::string_view text) const {
@@ -91,7 +99,7 @@ std::string Instance::uid_of(const TokenSlot& slot, std::string_view label) cons
   return uid;
 }
 
-KeyInfo Instance::info_of(const TokenSlot& slot, const KeyObject& object) const {
+KeyInfo Instance::info_of(TokenSlot& slot, const KeyObject& object) const {
   KeyInfo info;
   info.uid = uid_of(slot, object.label);
   if (object.is_rsa()) {
@@ -114,8 +122,9 @@ KeyInfo Instance::info_of(const TokenSlot& slot, const KeyObject& object) const 
       object.value_bytes == 0 && id.enc ? row(*id.enc).cek_bytes : object.value_bytes;
   info.bits = static_cast<std::uint32_t>(bytes * 8);
   info.algs = {Alg::dir};
-  info.may_decrypt = object.may_decrypt;
-  info.may_encrypt = object.may_encrypt;
+  const bool reserved = settings_.reserved->is(slot, object.label);
+  info.may_decrypt = object.may_decrypt && !reserved;
+  info.may_encrypt = object.may_encrypt && !reserved;
   return info;
 }
 
@@ -169,14 +178,9 @@ Result<std::shared_ptr<const HsmKey>> Instance::make_key(const std::shared_ptr<T
                                                  settings_.raw_rsa_fallback);
     return make_rsa_key(library_, std::move(info), std::move(rsa), settings_.boundary);
   }
+  if (settings_.reserved->is(*slot, object.label)) return reserved_key;
   if (!object.is_aes()) return Error{Errc::crypto_failure, 0, "the HSM key is neither RSA nor AES"};
-  std::shared_ptr<ProcessBudget> budget;
-  {
-    const std::lock_guard lock(cache_mutex_);
-    std::shared_ptr<ProcessBudget>& place = budgets_[info.uid];
-    if (!place) place = std::make_shared<ProcessBudget>();
-    budget = place;
-  }
+  std::shared_ptr<crypto::EncryptionBudget> budget = budgets_.of(info.uid);
   return make_aes_key(library_, std::move(info), slot, object, std::move(budget));
 }
 

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "providers/pkcs11/new_objects.hpp"
 #include "providers/pkcs11/rsa_ops.hpp"
 
 namespace jwekms::pkcs11 {
@@ -83,27 +84,26 @@ Result<void> RsaObject::decrypt(const WrappedCek& wrapped, crypto::OaepOpened& o
 Result<OaepWay> RsaObject::oaep_way(const AlgRow& alg) const {
   std::atomic<std::uint8_t>& known = oaep_ways_[static_cast<std::size_t>(alg.hash)];
   if (const std::uint8_t way = known.load(); way != 0) return static_cast<OaepWay>(way);
-  const Result<Trial<OaepWay>> trial = try_oaep(alg, raw_allowed_);
-  if (!trial) return trial.error();
-  if (!trial->way) return cannot_decrypt;
-  known.store(static_cast<std::uint8_t>(*trial->way));
-  return *trial->way;
+  for (const OaepWay way : {OaepWay::native, OaepWay::raw}) {
+    if (way == OaepWay::raw && !raw_allowed_) break;
+    const Result<Trial<OaepWay>> trial = try_oaep(alg, way);
+    if (!trial) return trial.error();
+    if (!trial->way) continue;
+    known.store(static_cast<std::uint8_t>(way));
+    return way;
+  }
+  return cannot_decrypt;
 }
 
-Result<Trial<OaepWay>> RsaObject::try_oaep(const AlgRow& alg, bool with_raw) const {
+Result<Trial<OaepWay>> RsaObject::try_oaep(const AlgRow& alg, OaepWay way) const {
   Trial<OaepWay> trial;
-  for (const OaepWay way : {OaepWay::native, OaepWay::raw}) {
-    if (way == OaepWay::raw && !with_raw) break;
-    CK_RV rv = CKR_OK;
-    const Result<bool> good = opens(alg, way, rv);
-    if (!good) return good.error();
-    if (way == OaepWay::native) trial.rv = rv;
-    if (*good) {
-      trial.way = way;
-      return trial;
-    }
+  const Result<bool> good = opens(alg, way, trial.rv);
+  if (!good) return good.error();
+  if (*good) {
+    trial.way = way;
+  } else {
+    trial.why = trial.rv == CKR_OK ? "decrypts to something else" : "C_Decrypt";
   }
-  trial.why = trial.rv == CKR_OK ? "decrypts to something else" : "C_Decrypt";
   return trial;
 }
 
@@ -161,8 +161,13 @@ Result<Trial<CekSize>> RsaObject::try_unwrap(const AlgRow& alg) const {
       if (unwrapped.rv != CKR_OK) return unwrapped;
       const ObjectGuard guard(session, object);
       why = "an unwrapped key is not sensitive, or can be extracted";
-      if (!is_guarded(session, object)) return Step{CKR_ATTRIBUTE_VALUE_INVALID};
-      const CK_ULONG size = read_number(session, object, CKA_VALUE_LEN).value_or(0);
+      bool guarded = false;
+      const Step checked = check_guarded(session, object, guarded);
+      if (checked.rv != CKR_OK) return checked;
+      if (!guarded) return Step{CKR_ATTRIBUTE_VALUE_INVALID};
+      AttributeReader read(session, object);
+      const CK_ULONG size = read.number(CKA_VALUE_LEN).value_or(0);
+      if (read.rv() != CKR_OK) return Step{read.rv()};
       how = size == 0 ? CekSize::by_hmac : CekSize::reported;
       why = "the size of an unwrapped key cannot be learnt";
       for (const std::size_t expected : {16U, 24U, 32U}) {
@@ -218,43 +223,45 @@ Result<std::size_t> RsaObject::decrypt_in_token(const AlgRow& alg, const EncRow&
 }
 
 Result<void> RsaObject::unwrap_to_token(const WrappedCek& wrapped, const std::string& label,
-                                        const std::string& id) const {
+                                        const std::string& id, KeyObject& made) const {
   const Result<CekSize> how = keeps_cek(wrapped.alg);
   if (!how) return how.error();
   const Ciphertext ciphertext(wrapped.encrypted_key.bytes, public_key_->n());
   if (!ciphertext.in_range()) return failed;
-  const Result<Outcome> outcome = slot_->run([&](const Session& session) -> Result<Step> {
-    Result<Step> step = check_label_free(*slot_, session, label);
-    if (!step || step->rv != CKR_OK) return step;
-    RsaCiphertext rsa{CK_INVALID_HANDLE, wrapped.alg.hash, ciphertext.bytes()};
-    step = locator_.locate(*slot_, session, rsa.key);
-    if (!step || step->rv != CKR_OK) return step;
-    Template attributes;
-    describe_token_cek(attributes, label, id);
-    CK_OBJECT_HANDLE object = CK_INVALID_HANDLE;
-    const Step unwrapped = unwrap_object(session, rsa.key, rsa.hash, rsa.bytes, attributes, object);
-    if (unwrapped.rv == CKR_WRAPPED_KEY_LEN_RANGE || unwrapped.rv == CKR_KEY_SIZE_RANGE)
-      return wrong_size;
-    if (unwrapped.rv != CKR_OK) return unwrapped;
-    ObjectGuard guard(session, object);
-    if (!is_guarded(session, object))
-      return Error{Errc::internal_error, 0, "the HSM did not keep an unwrapped key to itself"};
-    bool fits = false;
-    const Step sized = check_cek_size(session, rsa, object, wrapped.enc.cek_bytes, *how, fits);
-    if (sized.rv != CKR_OK) return sized;
-    if (!fits) return wrong_size;
-    // No size but 16, 24 and 32 bytes gets past this, whatever the token says of it.
-    constexpr std::uint8_t iv[12] = {};
-    std::uint8_t sealed[gcm_tag_size];
-    const Step sealed_step = gcm_encrypt(session, object, iv, "aad", {}, sealed);
-    secure_wipe(sealed, sizeof(sealed));
-    if (classify(sealed_step) != Fault::none && classify(sealed_step) != Fault::refused &&
-        classify(sealed_step) != Fault::suspect)
-      return sealed_step;
-    if (sealed_step.rv != CKR_OK) return wrong_size;
-    guard.keep();
-    return Step{};
-  });
+  const Result<Outcome> outcome =
+      run_making(*slot_, id, [&](const Session& session) -> Result<Step> {
+        Result<Step> step = check_label_free(*slot_, session, label);
+        if (!step || step->rv != CKR_OK) return step;
+        RsaCiphertext rsa{CK_INVALID_HANDLE, wrapped.alg.hash, ciphertext.bytes()};
+        step = locator_.locate(*slot_, session, rsa.key);
+        if (!step || step->rv != CKR_OK) return step;
+        Template attributes;
+        describe_token_cek(attributes, label, id);
+        CK_OBJECT_HANDLE object = CK_INVALID_HANDLE;
+        const Step unwrapped =
+            unwrap_object(session, rsa.key, rsa.hash, rsa.bytes, attributes, object);
+        if (unwrapped.rv == CKR_WRAPPED_KEY_LEN_RANGE || unwrapped.rv == CKR_KEY_SIZE_RANGE)
+          return wrong_size;
+        if (unwrapped.rv != CKR_OK) return unwrapped;
+        ObjectGuard guard(session, object);
+        step = check_made(session, object, label, made);
+        if (!step || step->rv != CKR_OK) return step;
+        bool fits = false;
+        const Step sized = check_cek_size(session, rsa, object, wrapped.enc.cek_bytes, *how, fits);
+        if (sized.rv != CKR_OK) return sized;
+        if (!fits) return wrong_size;
+        // No size but 16, 24 and 32 bytes gets past this, whatever the token says of it.
+        constexpr std::uint8_t iv[12] = {};
+        std::uint8_t sealed[gcm_tag_size];
+        const Step sealed_step = gcm_encrypt(session, object, iv, "aad", {}, sealed);
+        secure_wipe(sealed, sizeof(sealed));
+        if (classify(sealed_step) != Fault::none && classify(sealed_step) != Fault::refused &&
+            classify(sealed_step) != Fault::suspect)
+          return sealed_step;
+        if (sealed_step.rv != CKR_OK) return wrong_size;
+        guard.keep();
+        return Step{};
+      });
   if (!outcome) return outcome.error();
   if (outcome->refused) return cannot_unwrap;
   if (!outcome->ok()) return failed;

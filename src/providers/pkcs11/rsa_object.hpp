@@ -56,10 +56,10 @@ class RsaObject {
   /// Unwraps a CEK to an object that stays. Errors: decryption_failed, crypto_failure (size),
   /// conflict, unsupported_algorithm, unavailable, internal_error.
   [[nodiscard]] Result<void> unwrap_to_token(const WrappedCek& wrapped, const std::string& label,
-                                             const std::string& id) const;
+                                             const std::string& id, KeyObject& made) const;
 
   // Trials, afresh. Errors: unavailable, not_found.
-  [[nodiscard]] Result<Trial<OaepWay>> try_oaep(const AlgRow& alg, bool with_raw) const;
+  [[nodiscard]] Result<Trial<OaepWay>> try_oaep(const AlgRow& alg, OaepWay way) const;
   [[nodiscard]] Result<Trial<CekSize>> try_unwrap(const AlgRow& alg) const;
 
  private:
