@@ -44,7 +44,7 @@ class Connections {
   [[nodiscard]] std::size_t count() const;
   /// Stops all, and those that are yet to come.
   void stop();
-  /// Stops all that are here now: a connection keeps the certificates it began with.
+  /// Stops all that are here now.
   void renew();
   /// Waits until there are none. False when some are left at the end of the time.
   [[nodiscard]] bool wait_until_empty(std::chrono::milliseconds timeout);

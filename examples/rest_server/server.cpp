@@ -145,7 +145,8 @@ void Server::take(std::optional<Credentials> fresh) {
   if (!fresh) return;
   site_.replace(std::move(fresh->authenticator));
   tls_ = std::move(fresh->tls);
-  connections_.renew();
+  // Those of TLS keep the certificates that they began with, the client's too: they end.
+  if (tls_) connections_.renew();
   log(Level::info, "reloaded tokens, keys and certificates");
 }
 

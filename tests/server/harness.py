@@ -112,7 +112,8 @@ class Server:
 
     def close(self):
         try:
-            self.stop()
+            if self.process.poll() is None:
+                self.stop()
         finally:
             self.kill()
             if self.own_folder:
