@@ -99,9 +99,10 @@ class BareProcess final : public Bare {
              size == 32 && gcm_.decrypt(room.data(), token_, out.data());
     if (!Bare::decrypt({CKM_RSA_X_509, nullptr, 0}, key_, token_.encrypted_key, room.data(), size))
       return false;
+    const std::span<std::uint8_t> em = std::span(room).first(token_.encrypted_key.size());
     crypto::OaepOpened opened;
-    crypto::oaep_unpad(*support::library(), hash_,
-                       std::span(room).first(token_.encrypted_key.size()), size, opened);
+    crypto::align_right(em, size);
+    crypto::oaep_unpad(*support::library(), hash_, em, opened);
     return opened.good != 0 && opened.size == 32 &&
            gcm_.decrypt(opened.bytes.data(), token_, out.data());
   }
@@ -275,9 +276,8 @@ void add_rsa(const std::string& name, const Kms& kms, const std::string& uid, Al
              std::vector<Case>& cases) {
   const std::string plaintext = some_text(1024);
   const std::string text = token::make(kms, uid, alg, Enc::A256GCM, plaintext);
-  cases.push_back({name + ", " + std::string(row(alg).name), kms, text, plaintext, [text, uid, alg] {
-                     return std::make_unique<Way>(text, uid, row(alg).hash);
-                   }});
+  cases.push_back({name + ", " + std::string(row(alg).name), kms, text, plaintext,
+                   [text, uid, alg] { return std::make_unique<Way>(text, uid, row(alg).hash); }});
 }
 
 }  // namespace
@@ -302,8 +302,8 @@ int main(int argc, char** argv) {
     if (expected.boundary_sha256)
       add_rsa<BareBoundary>("boundary", boundary, kept, Alg::RSA_OAEP_256, cases);
   }
-  std::printf("%-26s %7s %10s %10s %8s %8s\n", token::name().c_str(), "threads", "ours/s",
-              "bare/s", "of best", "median");
+  std::printf("%-26s %7s %10s %10s %8s %8s\n", token::name().c_str(), "threads", "ours/s", "bare/s",
+              "of best", "median");
   for (const Case& c : cases) {
     std::vector<Lane> lanes;
     for (std::size_t i = 0; i < max_threads; ++i) lanes.emplace_back(c);

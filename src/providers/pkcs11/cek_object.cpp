@@ -89,8 +89,14 @@ void describe_token_cek(Template& attributes, std::string_view label,
 }
 
 bool is_guarded(const Session& session, CK_OBJECT_HANDLE object) noexcept {
-  return read_flag(session, object, CKA_SENSITIVE) == true &&
-         read_flag(session, object, CKA_EXTRACTABLE) == false;
+  CK_BBOOL sensitive = CK_FALSE;
+  CK_BBOOL extractable = CK_TRUE;
+  CK_ATTRIBUTE attributes[] = {{CKA_SENSITIVE, &sensitive, sizeof(sensitive)},
+                               {CKA_EXTRACTABLE, &extractable, sizeof(extractable)}};
+  return session.f->C_GetAttributeValue(session.handle, object, attributes, 2) == CKR_OK &&
+         attributes[0].ulValueLen == sizeof(sensitive) &&
+         attributes[1].ulValueLen == sizeof(extractable) && sensitive != CK_FALSE &&
+         extractable == CK_FALSE;
 }
 
 Step check_cek_size(const Session& session, const RsaCiphertext& ciphertext,
@@ -106,8 +112,8 @@ Step check_cek_size(const Session& session, const RsaCiphertext& ciphertext,
 }
 
 Result<Step> open_in_token(const Session& session, const RsaCiphertext& ciphertext,
-                           const EncRow& enc, CekSize how, const GcmMessage& message,
-                           std::span<std::uint8_t> plaintext) noexcept {
+                           const EncRow& enc, CekSize how, GcmMessage& message) noexcept {
+  if (const Result<void> decoded = message.decode(); !decoded) return decoded.error();
   Template attributes;
   describe_session_cek(attributes);
   CK_OBJECT_HANDLE cek = CK_INVALID_HANDLE;
@@ -125,8 +131,7 @@ Result<Step> open_in_token(const Session& session, const RsaCiphertext& cipherte
   bool fits = false;
   const Step sized = check_cek_size(session, ciphertext, cek, enc.cek_bytes, how, fits);
   if (sized.rv != CKR_OK) return sized;
-  std::size_t written = 0;
-  const Step opened = gcm_decrypt(session, cek, message, plaintext, written, Phase::content);
+  const Step opened = gcm_decrypt(session, cek, message, Phase::content);
   if (is_lost(opened)) return opened;
   if (!came_out || !fits || opened.rv != CKR_OK)
     return Step{CKR_ENCRYPTED_DATA_INVALID, Phase::content};

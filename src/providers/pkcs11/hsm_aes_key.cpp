@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <algorithm>
 
-#include "crypto/secret_buffer.hpp"
 #include "jwekms/base64url.hpp"
 #include "providers/pkcs11/gcm_ops.hpp"
 #include "providers/pkcs11/hsm_keys.hpp"
@@ -28,22 +27,9 @@ class TokenContentKey final : public ContentKey {
 
   Result<std::size_t> decrypt(const SealedContent& sealed,
                               std::span<std::uint8_t> out) const override {
-    const Result<GcmMessage> message = GcmMessage::read(sealed);
-    if (!message) return message.error();
-    const std::size_t size = message->plaintext_size();
-    if (out.size() < size) return Error{Errc::buffer_too_small, 0, "the output buffer is small"};
-    crypto::SecretBuffer plaintext(message->ciphertext_and_tag.size());
-    const auto room = plaintext.bytes(InsecureSecretAccess::token());
-    const Result<void> opened = with_key([&](const Session& session, CK_OBJECT_HANDLE key) {
-      std::size_t written = 0;
-      return gcm_decrypt(session, key, *message, room, written, Phase::setup);
-    });
-    if (!opened) {
-      secure_wipe(out.data(), out.size());
-      return opened.error();
-    }
-    std::copy_n(room.begin(), size, out.begin());
-    return size;
+    Result<std::size_t> result = open(sealed, out);
+    if (!result) secure_wipe(out.data(), out.size());
+    return result;
   }
 
   Result<void> encrypt(const Aad& aad, std::span<const std::uint8_t> plaintext,
@@ -67,18 +53,23 @@ class TokenContentKey final : public ContentKey {
   }
 
  private:
-  template <class Use>
-  [[nodiscard]] Result<void> with_key(Use use) const {
+  [[nodiscard]] Result<std::size_t> open(const SealedContent& sealed,
+                                         std::span<std::uint8_t> out) const {
+    GcmMessage message(sealed, slot_->scratch());
+    const std::size_t size = message.plaintext_size();
+    if (out.size() < size) return Error{Errc::buffer_too_small, 0, "the output buffer is small"};
     const Result<Outcome> outcome = slot_->run([&](const Session& session) -> Result<Step> {
       CK_OBJECT_HANDLE key = CK_INVALID_HANDLE;
       const Result<Step> located = locator_.locate(*slot_, session, key);
       if (!located || located->rv != CKR_OK) return located;
-      return use(session, key);
+      if (const Result<void> decoded = message.decode(); !decoded) return decoded.error();
+      return gcm_decrypt(session, key, message, Phase::setup);
     });
     if (!outcome) return outcome.error();
     if (outcome->refused) return cannot;
     if (!outcome->ok()) return failed;
-    return {};
+    message.copy_plaintext(out);
+    return size;
   }
 
   const std::shared_ptr<const crypto::Library> library_;

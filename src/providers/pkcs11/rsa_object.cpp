@@ -172,12 +172,11 @@ Result<Trial<CekSize>> RsaObject::try_unwrap(const AlgRow& alg) const {
         if (fits != (expected == enc.cek_bytes)) return Step{CKR_ATTRIBUTE_VALUE_INVALID};
       }
       why = "CKM_AES_GCM";
-      constexpr std::uint8_t zeros[12 + gcm_tag_size] = {};
-      const GcmMessage message{std::span(zeros).first(12), "aad",
-                               std::vector<std::uint8_t>(gcm_tag_size)};
-      std::uint8_t none[gcm_tag_size];
-      std::size_t written = 0;
-      const Step opened = gcm_decrypt(session, object, message, none, written, Phase::setup);
+      constexpr std::uint8_t zeros[gcm_tag_size] = {};
+      const SealedContent nothing{{std::span(zeros).first(12)}, {"aad", {}}, {}, {zeros}};
+      GcmMessage message(nothing, slot_->scratch());
+      if (const Result<void> decoded = message.decode(); !decoded) return decoded.error();
+      const Step opened = gcm_decrypt(session, object, message, Phase::setup);
       // The tag is wrong, and has to be found so: content.
       if (opened.phase == Phase::content && opened.rv != CKR_OK &&
           classify(opened) == Fault::content)
@@ -195,25 +194,22 @@ Result<std::size_t> RsaObject::decrypt_in_token(const AlgRow& alg, const EncRow&
                                                 std::span<const std::uint8_t> encrypted_key,
                                                 const SealedContent& sealed,
                                                 std::span<std::uint8_t> out) const {
-  const Result<GcmMessage> message = GcmMessage::read(sealed);
-  if (!message) return message.error();
-  const std::size_t size = message->plaintext_size();
+  GcmMessage message(sealed, slot_->scratch());
+  const std::size_t size = message.plaintext_size();
   if (out.size() < size) return Error{Errc::buffer_too_small, 0, "the output buffer is small"};
   const Result<CekSize> how = keeps_cek(alg);
   if (!how) return how.error();
   const Ciphertext ciphertext(encrypted_key, public_key_->n());
-  crypto::SecretBuffer plaintext(message->ciphertext_and_tag.size());
-  const auto room = plaintext.bytes(InsecureSecretAccess::token());
   const Result<Outcome> outcome = slot_->run([&](const Session& session) -> Result<Step> {
     RsaCiphertext rsa{CK_INVALID_HANDLE, alg.hash, ciphertext.bytes()};
     const Result<Step> located = locator_.locate(*slot_, session, rsa.key);
     if (!located || located->rv != CKR_OK) return located;
-    return open_in_token(session, rsa, enc, *how, *message, room);
+    return open_in_token(session, rsa, enc, *how, message);
   });
   if (!outcome) return outcome.error();
   if (outcome->refused) return refused;
   if (!outcome->ok() || !ciphertext.in_range()) return failed;
-  std::copy_n(room.begin(), size, out.begin());
+  message.copy_plaintext(out);
   return size;
 }
 

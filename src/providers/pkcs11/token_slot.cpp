@@ -79,7 +79,7 @@ TokenSlot::~TokenSlot() {
 
 // ---- The table of PKCS#11 faults, and what is done about each ----
 
-Result<Outcome> TokenSlot::run(const Operation& operation) {
+Result<Outcome> TokenSlot::run_operation(const Operation& operation) {
   if (mark_.forked()) return from_before_fork;
   for (int attempt = 0;; ++attempt) {
     Result<Lease> acquired = acquire();

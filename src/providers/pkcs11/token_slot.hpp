@@ -16,6 +16,7 @@
 #include "jwekms/result.hpp"
 #include "providers/pkcs11/module.hpp"
 #include "providers/pkcs11/pin.hpp"
+#include "providers/pkcs11/scratch_pool.hpp"
 #include "providers/pkcs11/session_pool.hpp"
 
 namespace jwekms::pkcs11 {
@@ -57,13 +58,18 @@ class TokenSlot {
 
   [[nodiscard]] std::uint64_t number() const noexcept { return settings_.slot.number; }
 
+  [[nodiscard]] ScratchPool& scratch() noexcept { return scratch_; }
+
   /// An Error ends run() with it, at once.
   using Operation = std::function<Result<Step>(const Session&)>;
 
   /// Runs an operation on a session of its own. When the session, the login, a handle or the token
   /// turns out to be lost, that is put right and the operation run once more: it must bear that.
   /// Errors: unavailable, and the operation's own.
-  [[nodiscard]] Result<Outcome> run(const Operation& operation);
+  template <class Op>
+  [[nodiscard]] Result<Outcome> run(const Op& operation) {
+    return run_operation(std::cref(operation));  // a reference fits into Operation's own storage
+  }
 
   /// After a search without a hit: whether that can be believed. Without a login, or without a
   /// token, private objects are just not seen.
@@ -71,6 +77,7 @@ class TokenSlot {
 
  private:
   class Lease;
+  [[nodiscard]] Result<Outcome> run_operation(const Operation& operation);
   [[nodiscard]] Result<Lease> acquire();
   [[nodiscard]] Fault attach();
   [[nodiscard]] const Token* find_token() const;
@@ -89,6 +96,7 @@ class TokenSlot {
   const std::shared_ptr<std::atomic<bool>> pin_refused_;
   const core::ForkMark mark_;
   SessionPool pool_;
+  ScratchPool scratch_;
 
   std::mutex attaching_;
   std::atomic<std::uint64_t> attached_ = 0;  ///< Generation of the module that the rest is of.
