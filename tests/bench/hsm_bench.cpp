@@ -5,6 +5,7 @@
 // input decoded beforehand, with a session for each thread and handles found once. See README.md.
 // usage: jwekms-hsm-bench [--quick]   with a token as tests/bench/hsm.sh makes it
 
+#include <malloc.h>
 #include <time.h>
 
 #include <algorithm>
@@ -288,6 +289,10 @@ int main(int argc, char** argv) {
     std::fprintf(stderr, "usage: %s [--quick]\n", argv[0]);
     return 2;
   }
+  // SoftHSM allocates several buffers a call. Whether the C library gives their pages back after
+  // each, and faults them in anew, is luck: neither side is to have it.
+  mallopt(M_TRIM_THRESHOLD, 64 << 20);
+  mallopt(M_MMAP_THRESHOLD, 64 << 20);
   const token::Expected& expected = token::expected();
   const Kms process = token::open(CekBoundary::process);
   const Kms boundary = token::open(CekBoundary::hsm);

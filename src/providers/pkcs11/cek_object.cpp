@@ -38,7 +38,8 @@ void describe_cek(Template& attributes, bool on_token) noexcept {
                                   &key);
 }
 
-[[nodiscard]] bool is_lost(Step step) noexcept {
+/// Whether something is wrong that the JWE has not caused.
+[[nodiscard]] bool is_at_fault(Step step) noexcept {
   const Fault fault = classify(step);
   return fault != Fault::none && fault != Fault::content;
 }
@@ -64,7 +65,7 @@ void describe_cek(Template& attributes, bool on_token) noexcept {
   CK_OBJECT_HANDLE copy = CK_INVALID_HANDLE;
   const Step unwrapped =
       unwrap_object(session, ciphertext.key, ciphertext.hash, ciphertext.bytes, attributes, copy);
-  if (is_lost(unwrapped)) return unwrapped;
+  if (is_at_fault(unwrapped)) return unwrapped;
   if (unwrapped.rv != CKR_OK) {
     const CK_RV rv = generate_stand_in(session, CKM_GENERIC_SECRET_KEY_GEN, attributes, 16, copy);
     if (rv != CKR_OK) return {rv};
@@ -119,7 +120,7 @@ Result<Step> open_in_token(const Session& session, const RsaCiphertext& cipherte
   CK_OBJECT_HANDLE cek = CK_INVALID_HANDLE;
   const Step unwrapped =
       unwrap_object(session, ciphertext.key, ciphertext.hash, ciphertext.bytes, attributes, cek);
-  if (is_lost(unwrapped)) return unwrapped;
+  if (is_at_fault(unwrapped)) return unwrapped;
   const bool came_out = unwrapped.rv == CKR_OK;
   if (!came_out) {
     const CK_RV rv = generate_stand_in(session, CKM_AES_KEY_GEN, attributes, enc.cek_bytes, cek);
@@ -132,7 +133,7 @@ Result<Step> open_in_token(const Session& session, const RsaCiphertext& cipherte
   const Step sized = check_cek_size(session, ciphertext, cek, enc.cek_bytes, how, fits);
   if (sized.rv != CKR_OK) return sized;
   const Step opened = gcm_decrypt(session, cek, message, Phase::content);
-  if (is_lost(opened)) return opened;
+  if (is_at_fault(opened)) return opened;
   if (!came_out || !fits || opened.rv != CKR_OK)
     return Step{CKR_ENCRYPTED_DATA_INVALID, Phase::content};
   return Step{};

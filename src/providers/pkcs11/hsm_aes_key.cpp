@@ -20,10 +20,11 @@ class TokenContentKey final : public ContentKey {
                   const KeyObject& object, std::shared_ptr<crypto::EncryptionBudget> budget)
       : library_(std::move(library)),
         slot_(std::move(slot)),
-        locator_(object),
+        key_(object, [this](const Session& session,
+                            CK_OBJECT_HANDLE key) { return try_key(session, key); }),
         budget_(std::move(budget)) {}
 
-  [[nodiscard]] const Locator& locator() const noexcept { return locator_; }
+  [[nodiscard]] const Locator& locator() const noexcept { return key_.locator(); }
 
   Result<std::size_t> decrypt(const SealedContent& sealed,
                               std::span<std::uint8_t> out) const override {
@@ -40,7 +41,7 @@ class TokenContentKey final : public ContentKey {
     std::vector<std::uint8_t> sealed(plaintext.size() + gcm_tag_size);
     const Result<Outcome> outcome = slot_->run([&](const Session& session) -> Result<Step> {
       CK_OBJECT_HANDLE key = CK_INVALID_HANDLE;
-      const Result<Step> located = locator_.locate(*slot_, session, key);
+      const Result<Step> located = key_.locate(*slot_, session, key);
       if (!located || located->rv != CKR_OK) return located;
       if (const Result<void> drawn = library_->random(into.iv); !drawn) return drawn.error();
       return gcm_encrypt(session, key, into.iv, joined, plaintext, sealed);
@@ -60,7 +61,7 @@ class TokenContentKey final : public ContentKey {
     if (out.size() < size) return Error{Errc::buffer_too_small, 0, "the output buffer is small"};
     const Result<Outcome> outcome = slot_->run([&](const Session& session) -> Result<Step> {
       CK_OBJECT_HANDLE key = CK_INVALID_HANDLE;
-      const Result<Step> located = locator_.locate(*slot_, session, key);
+      const Result<Step> located = key_.locate(*slot_, session, key);
       if (!located || located->rv != CKR_OK) return located;
       if (const Result<void> decoded = message.decode(); !decoded) return decoded.error();
       return gcm_decrypt(session, key, message, Phase::setup);
@@ -72,9 +73,18 @@ class TokenContentKey final : public ContentKey {
     return size;
   }
 
+  /// Decrypts nothing under a wrong tag.
+  [[nodiscard]] Step try_key(const Session& session, CK_OBJECT_HANDLE key) const {
+    constexpr std::uint8_t zeros[gcm_tag_size] = {};
+    const SealedContent nothing{{std::span(zeros).first(12)}, {"aad", {}}, {}, {zeros}};
+    GcmMessage message(nothing, slot_->scratch());
+    (void)message.decode();
+    return gcm_decrypt(session, key, message, Phase::setup);
+  }
+
   const std::shared_ptr<const crypto::Library> library_;
   const std::shared_ptr<TokenSlot> slot_;
-  const Locator locator_;
+  const WorkingKey key_;
   const std::shared_ptr<crypto::EncryptionBudget> budget_;
 };
 

@@ -17,6 +17,22 @@ constexpr Error refused{Errc::internal_error, 0, "the HSM refused the operation"
 constexpr Error failed{Errc::decryption_failed, 0, "decryption failed"};
 constexpr Error wrong_size{Errc::crypto_failure, 0, "the CEK's size does not fit enc"};
 
+/// The private operation on the number 2, whose padding is wrong.
+[[nodiscard]] WorkingKey::Trial trial_of(const crypto::RsaPublicKey& key, bool may_decrypt) {
+  std::vector<std::uint8_t> two(key.n().size());
+  two.back() = 2;
+  return [two, may_decrypt](const Session& session, CK_OBJECT_HANDLE handle) {
+    crypto::OaepOpened opened;
+    if (may_decrypt) return decrypt_oaep(session, handle, Hash::sha1, two, opened);
+    Template attributes;
+    describe_session_cek(attributes);
+    CK_OBJECT_HANDLE cek = CK_INVALID_HANDLE;
+    const Step step = unwrap_object(session, handle, Hash::sha1, two, attributes, cek);
+    const ObjectGuard guard(session, cek);
+    return step;
+  };
+}
+
 }  // namespace
 
 /// An encrypted_key as the token will see it. A length other than the modulus's, or a number not
@@ -48,7 +64,7 @@ RsaObject::RsaObject(std::shared_ptr<const crypto::Library> library,
                      std::shared_ptr<const crypto::RsaPublicKey> public_key, bool raw_allowed)
     : library_(std::move(library)),
       slot_(std::move(slot)),
-      locator_(key),
+      key_(key, trial_of(*public_key, key.may_decrypt)),
       public_key_(std::move(public_key)),
       raw_allowed_(raw_allowed) {}
 
@@ -59,7 +75,7 @@ Result<Outcome> RsaObject::decrypt_with(OaepWay way, Hash hash,
                                         crypto::OaepOpened& opened) const {
   return slot_->run([&](const Session& session) -> Result<Step> {
     CK_OBJECT_HANDLE key = CK_INVALID_HANDLE;
-    const Result<Step> located = locator_.locate(*slot_, session, key);
+    const Result<Step> located = key_.locate(*slot_, session, key);
     if (!located || located->rv != CKR_OK) return located;
     switch (way) {
       case OaepWay::native: return decrypt_oaep(session, key, hash, ciphertext, opened);
@@ -150,7 +166,7 @@ Result<Trial<CekSize>> RsaObject::try_unwrap(const AlgRow& alg) const {
     CekSize how = CekSize::reported;
     const Result<Outcome> outcome = slot_->run([&](const Session& session) -> Result<Step> {
       RsaCiphertext ciphertext{CK_INVALID_HANDLE, alg.hash, *wrapped};
-      const Result<Step> located = locator_.locate(*slot_, session, ciphertext.key);
+      const Result<Step> located = key_.locate(*slot_, session, ciphertext.key);
       if (!located || located->rv != CKR_OK) return located;
       why = "C_UnwrapKey";
       Template attributes;
@@ -202,7 +218,7 @@ Result<std::size_t> RsaObject::decrypt_in_token(const AlgRow& alg, const EncRow&
   const Ciphertext ciphertext(encrypted_key, public_key_->n());
   const Result<Outcome> outcome = slot_->run([&](const Session& session) -> Result<Step> {
     RsaCiphertext rsa{CK_INVALID_HANDLE, alg.hash, ciphertext.bytes()};
-    const Result<Step> located = locator_.locate(*slot_, session, rsa.key);
+    const Result<Step> located = key_.locate(*slot_, session, rsa.key);
     if (!located || located->rv != CKR_OK) return located;
     return open_in_token(session, rsa, enc, *how, message);
   });
@@ -223,7 +239,7 @@ Result<void> RsaObject::unwrap_to_token(const WrappedCek& wrapped, const std::st
     Result<Step> step = check_label_free(*slot_, session, label);
     if (!step || step->rv != CKR_OK) return step;
     RsaCiphertext rsa{CK_INVALID_HANDLE, wrapped.alg.hash, ciphertext.bytes()};
-    step = locator_.locate(*slot_, session, rsa.key);
+    step = key_.locate(*slot_, session, rsa.key);
     if (!step || step->rv != CKR_OK) return step;
     Template attributes;
     describe_token_cek(attributes, label, id);

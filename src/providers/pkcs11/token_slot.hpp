@@ -29,6 +29,7 @@ struct Session {
   /// Object handles are good for as long as this stays the same.
   std::uint64_t object_epoch;
   unsigned long find_batch;
+  KeyCopies* copies;  ///< The session's own.
 };
 
 /// How an operation on the token ended, when nothing stood in its way.
@@ -70,6 +71,10 @@ class TokenSlot {
   [[nodiscard]] Result<Outcome> run(const Op& operation) {
     return run_operation(std::cref(operation));  // a reference fits into Operation's own storage
   }
+
+  /// Closes the sessions, and so destroys the copies of keys, that no operation is using; the rest
+  /// follow when their operations end.
+  void drop_copies();
 
   /// After a search without a hit: whether that can be believed. Without a login, or without a
   /// token, private objects are just not seen.
