@@ -44,7 +44,6 @@ CK_RV KeyCopies::copy(const Session& session, CK_OBJECT_HANDLE key,
 }
 
 Step KeyCopies::replace(const Session& session, CK_OBJECT_HANDLE& key) {
-  // Handles of another epoch may name other objects by now: nothing is destroyed by them.
   if (object_epoch_ != session.object_epoch) copies_.clear();
   object_epoch_ = session.object_epoch;
   const Clock::time_point now = Clock::now();

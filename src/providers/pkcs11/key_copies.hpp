@@ -16,6 +16,12 @@ struct Session;
 /// as sensitive as the key, serves one session alone and goes with it. Not thread-safe.
 class KeyCopies {
  public:
+  /// False when a login has begun a new epoch of handles since copies were made: they are not to be
+  /// destroyed by handles that may name other objects by now, and go with their session.
+  [[nodiscard]] bool serve(std::uint64_t object_epoch) const noexcept {
+    return copies_.empty() || object_epoch_ == object_epoch;
+  }
+
   /// @param key  the token's object; becomes its copy, or stays what it is if there can be none.
   /// @return the fault, when it shows that session, login, handle or token are lost.
   [[nodiscard]] Step replace(const Session& session, CK_OBJECT_HANDLE& key);

@@ -181,8 +181,11 @@ Result<TokenSlot::Lease> TokenSlot::acquire() {
     Fault fault = generation == 0 ? Fault::device : attach();
     if (fault == Fault::none) {
       const std::uint64_t epoch = session_epoch_;
-      if (std::optional<SessionPool::Idle> idle = pool_.take(epoch))
-        return Lease(*this, std::move(permit), std::move(gate), *std::move(idle), epoch);
+      while (std::optional<SessionPool::Idle> idle = pool_.take(epoch)) {
+        if (idle->copies->serve(object_epoch_))
+          return Lease(*this, std::move(permit), std::move(gate), *std::move(idle), epoch);
+        close_if_ours(idle->session);
+      }
       auto copies = std::make_unique<KeyCopies>();
       CK_SESSION_HANDLE session = CK_INVALID_HANDLE;
       const CK_RV rv = open_session(session);
