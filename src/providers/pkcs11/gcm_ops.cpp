@@ -3,7 +3,7 @@
 
 #include <algorithm>
 
-#include "jwekms/base64url.hpp"
+#include "crypto/base64url_vector.hpp"
 
 namespace jwekms::pkcs11 {
 
@@ -49,7 +49,7 @@ GcmMessage::GcmMessage(const SealedContent& sealed, ScratchPool& pool)
 }
 
 Result<void> GcmMessage::decode() noexcept {
-  if (!base64url::decode(sealed_.ciphertext_b64, buffer_.data()))
+  if (!crypto::decode_base64url(sealed_.ciphertext_b64, buffer_.data()))
     return Error{Errc::bad_request, 0, "the ciphertext is not base64url"};
   std::ranges::copy(sealed_.tag.bytes.first(gcm_tag_size), buffer_.last(gcm_tag_size).begin());
   return {};
