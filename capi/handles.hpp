@@ -8,6 +8,7 @@
 #include "entry.hpp"
 #include "jwekms.h"
 #include "jwekms/kms.hpp"
+#include "jwekms/service.hpp"
 
 /// What stands behind the handles. None refers to another, so they may die in any order.
 
@@ -22,6 +23,10 @@ struct jwekms_key_info {
 
 struct jwekms_key_list {
   jwekms::KeyPage page;
+};
+
+struct jwekms_response {
+  jwekms::ServiceResponse response;
 };
 
 namespace jwekms::capi {

@@ -59,16 +59,16 @@ void GcmMessage::copy_plaintext(std::span<std::uint8_t> out) const noexcept {
   std::copy_n(buffer_.begin(), plaintext_size(), out.begin());
 }
 
-Step gcm_decrypt(const Session& session, CK_OBJECT_HANDLE key, GcmMessage& message,
-                 Phase phase) noexcept {
-  GcmMechanism gcm(message.iv(), message.aad());
+Step gcm_decrypt(const Session& session, CK_OBJECT_HANDLE key, std::span<const std::uint8_t> iv,
+                 std::string_view aad, std::span<std::uint8_t> buffer, Phase phase) noexcept {
+  GcmMechanism gcm(iv, aad);
   const CK_RV ready = session.f->C_DecryptInit(session.handle, &gcm.mechanism, key);
   if (ready != CKR_OK) return {ready, phase};
-  const std::span<std::uint8_t> buffer = message.buffer();
   CK_ULONG size = buffer.size();
   const CK_RV rv =
       session.f->C_Decrypt(session.handle, buffer.data(), buffer.size(), buffer.data(), &size);
-  if (rv == CKR_OK && size != message.plaintext_size()) return {CKR_GENERAL_ERROR, Phase::content};
+  if (rv == CKR_OK && size != buffer.size() - gcm_tag_size)
+    return {CKR_GENERAL_ERROR, Phase::content};
   return {rv, Phase::content};
 }
 

@@ -57,10 +57,17 @@ class GcmMessage {
   std::span<std::uint8_t> buffer_;
 };
 
-/// @param message  decoded; becomes the plaintext.
-/// @param phase    of C_DecryptInit: content where the key itself came from a JWE.
-[[nodiscard]] Step gcm_decrypt(const Session& session, CK_OBJECT_HANDLE key, GcmMessage& message,
-                               Phase phase) noexcept;
+/// @param buffer  ciphertext and tag; becomes the plaintext, and gcm_tag_size bytes of no meaning.
+/// @param phase   of C_DecryptInit: content where the key itself came from a JWE.
+[[nodiscard]] Step gcm_decrypt(const Session& session, CK_OBJECT_HANDLE key,
+                               std::span<const std::uint8_t> iv, std::string_view aad,
+                               std::span<std::uint8_t> buffer, Phase phase) noexcept;
+
+/// @param message  decoded.
+[[nodiscard]] inline Step gcm_decrypt(const Session& session, CK_OBJECT_HANDLE key,
+                                      GcmMessage& message, Phase phase) noexcept {
+  return gcm_decrypt(session, key, message.iv(), message.aad(), message.buffer(), phase);
+}
 
 /// @param sealed  plaintext size + gcm_tag_size; receives ciphertext and tag.
 [[nodiscard]] Step gcm_encrypt(const Session& session, CK_OBJECT_HANDLE key,

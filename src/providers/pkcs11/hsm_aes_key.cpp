@@ -20,8 +20,7 @@ class TokenContentKey final : public ContentKey {
                   const KeyObject& object, std::shared_ptr<crypto::EncryptionBudget> budget)
       : library_(std::move(library)),
         slot_(std::move(slot)),
-        key_(object, [this](const Session& session,
-                            CK_OBJECT_HANDLE key) { return try_key(session, key); }),
+        key_(object, try_key),
         budget_(std::move(budget)) {}
 
   [[nodiscard]] const Locator& locator() const noexcept { return key_.locator(); }
@@ -74,12 +73,10 @@ class TokenContentKey final : public ContentKey {
   }
 
   /// Decrypts nothing under a wrong tag.
-  [[nodiscard]] Step try_key(const Session& session, CK_OBJECT_HANDLE key) const {
-    constexpr std::uint8_t zeros[gcm_tag_size] = {};
-    const SealedContent nothing{{std::span(zeros).first(12)}, {"aad", {}}, {}, {zeros}};
-    GcmMessage message(nothing, slot_->scratch());
-    (void)message.decode();
-    return gcm_decrypt(session, key, message, Phase::setup);
+  [[nodiscard]] static Step try_key(const Session& session, CK_OBJECT_HANDLE key) {
+    constexpr std::uint8_t iv[12] = {};
+    std::uint8_t nothing[gcm_tag_size] = {};
+    return gcm_decrypt(session, key, iv, "aad", nothing, Phase::setup);
   }
 
   const std::shared_ptr<const crypto::Library> library_;
@@ -119,12 +116,6 @@ class HsmAesKey final : public HsmKey {
 };
 
 }  // namespace
-
-Result<void> ProcessBudget::take() {
-  if (taken_.fetch_add(1, std::memory_order_relaxed) < limit) return {};
-  taken_.fetch_sub(1, std::memory_order_relaxed);
-  return Error{Errc::forbidden, 0, "this key's encryptions are used up"};
-}
 
 std::shared_ptr<const HsmKey> make_aes_key(std::shared_ptr<const crypto::Library> library,
                                            KeyInfo info, std::shared_ptr<TokenSlot> slot,

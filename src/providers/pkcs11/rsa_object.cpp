@@ -99,27 +99,26 @@ Result<void> RsaObject::decrypt(const WrappedCek& wrapped, crypto::OaepOpened& o
 Result<OaepWay> RsaObject::oaep_way(const AlgRow& alg) const {
   std::atomic<std::uint8_t>& known = oaep_ways_[static_cast<std::size_t>(alg.hash)];
   if (const std::uint8_t way = known.load(); way != 0) return static_cast<OaepWay>(way);
-  const Result<Trial<OaepWay>> trial = try_oaep(alg, raw_allowed_);
-  if (!trial) return trial.error();
-  if (!trial->way) return cannot_decrypt;
-  known.store(static_cast<std::uint8_t>(*trial->way));
-  return *trial->way;
+  for (const OaepWay way : {OaepWay::native, OaepWay::raw}) {
+    if (way == OaepWay::raw && !raw_allowed_) break;
+    const Result<Trial<OaepWay>> trial = try_oaep(alg, way);
+    if (!trial) return trial.error();
+    if (!trial->way) continue;
+    known.store(static_cast<std::uint8_t>(way));
+    return way;
+  }
+  return cannot_decrypt;
 }
 
-Result<Trial<OaepWay>> RsaObject::try_oaep(const AlgRow& alg, bool with_raw) const {
+Result<Trial<OaepWay>> RsaObject::try_oaep(const AlgRow& alg, OaepWay way) const {
   Trial<OaepWay> trial;
-  for (const OaepWay way : {OaepWay::native, OaepWay::raw}) {
-    if (way == OaepWay::raw && !with_raw) break;
-    CK_RV rv = CKR_OK;
-    const Result<bool> good = opens(alg, way, rv);
-    if (!good) return good.error();
-    if (way == OaepWay::native) trial.rv = rv;
-    if (*good) {
-      trial.way = way;
-      return trial;
-    }
+  const Result<bool> good = opens(alg, way, trial.rv);
+  if (!good) return good.error();
+  if (*good) {
+    trial.way = way;
+  } else {
+    trial.why = trial.rv == CKR_OK ? "decrypts to something else" : "C_Decrypt";
   }
-  trial.why = trial.rv == CKR_OK ? "decrypts to something else" : "C_Decrypt";
   return trial;
 }
 
@@ -188,11 +187,9 @@ Result<Trial<CekSize>> RsaObject::try_unwrap(const AlgRow& alg) const {
         if (fits != (expected == enc.cek_bytes)) return Step{CKR_ATTRIBUTE_VALUE_INVALID};
       }
       why = "CKM_AES_GCM";
-      constexpr std::uint8_t zeros[gcm_tag_size] = {};
-      const SealedContent nothing{{std::span(zeros).first(12)}, {"aad", {}}, {}, {zeros}};
-      GcmMessage message(nothing, slot_->scratch());
-      if (const Result<void> decoded = message.decode(); !decoded) return decoded.error();
-      const Step opened = gcm_decrypt(session, object, message, Phase::setup);
+      constexpr std::uint8_t iv[12] = {};
+      std::uint8_t nothing[gcm_tag_size] = {};
+      const Step opened = gcm_decrypt(session, object, iv, "aad", nothing, Phase::setup);
       // The tag is wrong, and has to be found so: content.
       if (opened.phase == Phase::content && opened.rv != CKR_OK &&
           classify(opened) == Fault::content)

@@ -61,6 +61,14 @@ class TokenSlot {
 
   [[nodiscard]] ScratchPool& scratch() noexcept { return scratch_; }
 
+  /// What a token is known by; empty until it was found.
+  struct Name {
+    std::string label{};
+    std::string serial{};
+    bool operator==(const Name&) const = default;
+  };
+  [[nodiscard]] Name token();
+
   /// An Error ends run() with it, at once.
   using Operation = std::function<Result<Step>(const Session&)>;
 
