@@ -86,12 +86,15 @@ void describe_payload(Template& attributes) {
 constexpr std::uint8_t text[] = {'j', 'w', 'e', 'k', 'm', 's'};
 constexpr std::string_view aad = "aad";
 
+struct Sealed {
+  std::array<std::uint8_t, 12> iv{};
+  std::array<std::uint8_t, sizeof(text) + gcm_tag_size> bytes{};
+};
+
 [[nodiscard]] Result<Step> seal(const crypto::Library& library, const Session& session,
-                                CK_OBJECT_HANDLE key, std::array<std::uint8_t, 12>& iv,
-                                GcmMessage& message) {
-  if (const Result<void> drawn = library.random(iv); !drawn) return drawn.error();
-  message = {iv, std::string(aad), std::vector<std::uint8_t>(sizeof(text) + gcm_tag_size)};
-  return gcm_encrypt(session, key, iv, message.aad, text, message.ciphertext_and_tag);
+                                CK_OBJECT_HANDLE key, Sealed& sealed) {
+  if (const Result<void> drawn = library.random(sealed.iv); !drawn) return drawn.error();
+  return gcm_encrypt(session, key, sealed.iv, aad, text, sealed.bytes);
 }
 
 }  // namespace
@@ -99,26 +102,23 @@ constexpr std::string_view aad = "aad";
 Result<Step> try_gcm_encrypt(const crypto::Library& library, const Session& session,
                              CK_OBJECT_HANDLE key, Progress& progress) {
   progress = {"C_Encrypt, CKM_AES_GCM"};
-  std::array<std::uint8_t, 12> iv{};
-  GcmMessage message;
-  return seal(library, session, key, iv, message);
+  Sealed sealed;
+  return seal(library, session, key, sealed);
 }
 
 Result<Step> try_gcm_decrypt(const crypto::Library& library, const Session& session,
                              CK_OBJECT_HANDLE key, Progress& progress) {
   progress = {"C_Decrypt, CKM_AES_GCM"};
-  std::array<std::uint8_t, 12> iv{};
-  GcmMessage message;
-  Result<Step> sealed = seal(library, session, key, iv, message);
-  if (!sealed || sealed->rv != CKR_OK) return sealed;
-  std::array<std::uint8_t, sizeof(text) + gcm_tag_size> out{};
-  std::size_t size = 0;
-  Step opened = gcm_decrypt(session, key, message, out, size, Phase::setup);
+  Sealed sealed;
+  Result<Step> encrypted = seal(library, session, key, sealed);
+  if (!encrypted || encrypted->rv != CKR_OK) return encrypted;
+  Sealed opening = sealed;
+  Step opened = gcm_decrypt(session, key, sealed.iv, aad, opening.bytes, Phase::setup);
   opened.phase = Phase::setup;  // the content is ours
   if (opened.rv != CKR_OK) return opened;
-  progress.wrong = !std::equal(std::begin(text), std::end(text), out.begin());
-  message.ciphertext_and_tag.back() ^= 1;
-  const Step tampered = gcm_decrypt(session, key, message, out, size, Phase::setup);
+  progress.wrong = !std::equal(std::begin(text), std::end(text), opening.bytes.begin());
+  sealed.bytes.back() ^= 1;
+  const Step tampered = gcm_decrypt(session, key, sealed.iv, aad, sealed.bytes, Phase::setup);
   if (classify(tampered) != Fault::content && tampered.rv != CKR_OK) return tampered;
   progress.wrong |= tampered.rv == CKR_OK;
   return Step{};
