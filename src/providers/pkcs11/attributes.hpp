@@ -36,6 +36,11 @@ class Template {
   CK_ULONG size_ = 0;
 };
 
+/// The object does not have the attribute, or does not show it.
+[[nodiscard]] constexpr bool is_absence(CK_RV rv) noexcept {
+  return rv == CKR_ATTRIBUTE_TYPE_INVALID || rv == CKR_ATTRIBUTE_SENSITIVE;
+}
+
 /// Reads attributes of one object. An attribute that the object does not have, or does not show,
 /// has no value. Any other failure says nothing of the object, and is kept.
 class AttributeReader {

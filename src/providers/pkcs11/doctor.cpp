@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "providers/pkcs11/doctor.hpp"
 
+#include "jwekms/base64url.hpp"
 #include "providers/pkcs11/gcm_ops.hpp"
 #include "providers/pkcs11/instance.hpp"
 #include "providers/pkcs11/new_objects.hpp"
@@ -105,17 +106,21 @@ class Examination {
       CK_OBJECT_HANDLE handle = CK_INVALID_HANDLE;
       const Result<Step> located = Locator(object).locate(*slot_, session, handle);
       if (!located || located->rv != CKR_OK) return located;
-      GcmMessage message{{}, "aad", std::vector<std::uint8_t>(1 + gcm_tag_size)};
       std::array<std::uint8_t, 12> iv;
       if (const Result<void> drawn = library_->random(iv); !drawn) return drawn.error();
-      message.iv = iv;
-      constexpr std::uint8_t text[] = {'x'};
-      const Step sealed =
-          gcm_encrypt(session, handle, iv, message.aad, text, message.ciphertext_and_tag);
-      if (sealed.rv != CKR_OK) return sealed;
-      std::array<std::uint8_t, 1 + gcm_tag_size> out;
-      std::size_t written = 0;
-      return gcm_decrypt(session, handle, message, out, written, Phase::setup);
+      constexpr std::uint8_t text[] = {'x', 'y', 'z'};
+      std::array<std::uint8_t, sizeof(text) + gcm_tag_size> sealed;
+      const Step encrypted = gcm_encrypt(session, handle, iv, "aad", text, sealed);
+      if (encrypted.rv != CKR_OK) return encrypted;
+      std::array<char, 4> ciphertext;
+      base64url::encode(std::span(sealed).first(sizeof(text)), ciphertext.data());
+      const SealedContent content{{iv},
+                                  {"aad", {}},
+                                  {ciphertext.data(), ciphertext.size()},
+                                  {std::span(sealed).last(gcm_tag_size)}};
+      GcmMessage message(content, slot_->scratch());
+      if (const Result<void> decoded = message.decode(); !decoded) return decoded.error();
+      return gcm_decrypt(session, handle, message, Phase::setup);
     });
     destroy(object);
     if (!gcm) return gcm.error();
