@@ -36,8 +36,8 @@ class Template {
   CK_ULONG size_ = 0;
 };
 
-/// Whether C_GetAttributeValue answered that the object does not have, or does not show, one.
-[[nodiscard]] constexpr bool is_about_the_object(CK_RV rv) noexcept {
+/// The object does not have the attribute, or does not show it.
+[[nodiscard]] constexpr bool is_absence(CK_RV rv) noexcept {
   return rv == CKR_ATTRIBUTE_TYPE_INVALID || rv == CKR_ATTRIBUTE_SENSITIVE;
 }
 

@@ -28,15 +28,28 @@ void describe_cek(Template& attributes, bool on_token) noexcept {
   attributes.flag(CKA_DERIVE, false);
 }
 
-/// A key that stands in for one that did not come out.
-[[nodiscard]] CK_RV generate_stand_in(const Session& session, CK_MECHANISM_TYPE mechanism_type,
-                                      Template& attributes, std::size_t size,
-                                      CK_OBJECT_HANDLE& key) noexcept {
-  CK_MECHANISM mechanism{mechanism_type, nullptr, 0};
-  attributes.number(CKA_VALUE_LEN, size);
-  return session.f->C_GenerateKey(session.handle, &mechanism, attributes.data(), attributes.size(),
-                                  &key);
+void describe_hmac_copy(Template& attributes) noexcept {
+  describe_secret(attributes, CKK_GENERIC_SECRET, false);
+  attributes.flag(CKA_SIGN, true);
 }
+
+/// A session object that came out of a JWE, or else a stand-in. Destroyed at the end: for a
+/// stand-in the token is asked to destroy nothing.
+class CameOut {
+ public:
+  CameOut(const Session& session, CK_OBJECT_HANDLE object) noexcept
+      : session_(session), object_(object) {}
+  CameOut(const CameOut&) = delete;
+  CameOut& operator=(const CameOut&) = delete;
+  ~CameOut() {
+    const CK_RV rv = session_.f->C_DestroyObject(session_.handle, object_);
+    if (object_ != CK_INVALID_HANDLE && rv != CKR_OK) session_.spoiled = true;
+  }
+
+ private:
+  const Session& session_;
+  const CK_OBJECT_HANDLE object_;
+};
 
 /// Whether something is wrong that the JWE has not caused.
 [[nodiscard]] bool is_at_fault(Step step) noexcept {
@@ -48,34 +61,33 @@ void describe_cek(Template& attributes, bool on_token) noexcept {
 [[nodiscard]] Step try_hmac(const Session& session, CK_OBJECT_HANDLE key, CK_MECHANISM_TYPE hmac,
                             bool& serves) noexcept {
   CK_MECHANISM mechanism{hmac, nullptr, 0};
-  CK_RV rv = session.f->C_SignInit(session.handle, &mechanism, key);
-  if (rv == CKR_OK) {
-    unsigned char nothing = 0;
-    unsigned char mac[64];
-    CK_ULONG size = sizeof(mac);
-    rv = session.f->C_Sign(session.handle, &nothing, 1, mac, &size);
-    secure_wipe(mac, sizeof(mac));
-  }
+  const CK_RV ready = session.f->C_SignInit(session.handle, &mechanism, key);
+  unsigned char nothing = 0;
+  unsigned char mac[64];
+  CK_ULONG size = sizeof(mac);
+  // Called in any case, so that the token sees the same calls whatever the key is.
+  const CK_RV done = session.f->C_Sign(session.handle, &nothing, 1, mac, &size);
+  secure_wipe(mac, sizeof(mac));
+  const CK_RV rv = ready == CKR_OK ? done : ready;
   serves = rv == CKR_OK;
   // The key came out of a JWE: what the token does not like of it is no fault of the token's.
   const Step step{rv, Phase::content};
-  return is_lost(step) ? step : Step{};
+  return is_at_fault(step) ? step : Step{};
 }
 
 [[nodiscard]] Step check_by_hmac(const Session& session, const RsaCiphertext& ciphertext,
-                                 std::size_t expected, bool& fits) noexcept {
+                                 std::size_t expected, bool& fits) {
+  CK_OBJECT_HANDLE stand_in = CK_INVALID_HANDLE;
+  const Step stands = session.copies->stand_in(session, CKK_GENERIC_SECRET, expected, stand_in);
+  if (stands.rv != CKR_OK) return stands;
   Template attributes;
-  describe_secret(attributes, CKK_GENERIC_SECRET, false);
-  attributes.flag(CKA_SIGN, true);
+  describe_hmac_copy(attributes);
   CK_OBJECT_HANDLE copy = CK_INVALID_HANDLE;
   const Step unwrapped =
       unwrap_object(session, ciphertext.key, ciphertext.hash, ciphertext.bytes, attributes, copy);
   if (is_at_fault(unwrapped)) return unwrapped;
-  if (unwrapped.rv != CKR_OK) {
-    const CK_RV rv = generate_stand_in(session, CKM_GENERIC_SECRET_KEY_GEN, attributes, 16, copy);
-    if (rv != CKR_OK) return {rv};
-  }
-  const ObjectGuard guard(session, copy);
+  const CameOut came_out(session, copy);
+  if (unwrapped.rv != CKR_OK) copy = stand_in;
   bool has_20 = false;
   bool has_32 = false;
   if (const Step step = try_hmac(session, copy, CKM_SHA_1_HMAC, has_20); step.rv != CKR_OK)
@@ -88,6 +100,17 @@ void describe_cek(Template& attributes, bool on_token) noexcept {
 }
 
 }  // namespace
+
+CK_RV generate_stand_in(const Session& session, CK_KEY_TYPE type, std::size_t size_in_bytes,
+                        CK_OBJECT_HANDLE& key) noexcept {
+  Template attributes;
+  const bool is_aes = type == CKK_AES;
+  is_aes ? describe_session_cek(attributes) : describe_hmac_copy(attributes);
+  attributes.number(CKA_VALUE_LEN, size_in_bytes);
+  CK_MECHANISM mechanism{is_aes ? CKM_AES_KEY_GEN : CKM_GENERIC_SECRET_KEY_GEN, nullptr, 0};
+  return session.f->C_GenerateKey(session.handle, &mechanism, attributes.data(), attributes.size(),
+                                  &key);
+}
 
 void describe_session_cek(Template& attributes) noexcept { describe_cek(attributes, false); }
 
@@ -107,12 +130,11 @@ Step check_guarded(const Session& session, CK_OBJECT_HANDLE object, bool& guarde
   guarded = rv == CKR_OK && attributes[0].ulValueLen == sizeof(sensitive) &&
             attributes[1].ulValueLen == sizeof(extractable) && sensitive != CK_FALSE &&
             extractable == CK_FALSE;
-  return {is_about_the_object(rv) ? CKR_OK : rv};
+  return {is_absence(rv) ? CKR_OK : rv};
 }
 
 Step check_cek_size(const Session& session, const RsaCiphertext& ciphertext,
-                    CK_OBJECT_HANDLE object, std::size_t expected, CekSize how,
-                    bool& fits) noexcept {
+                    CK_OBJECT_HANDLE object, std::size_t expected, CekSize how, bool& fits) {
   switch (how) {
     case CekSize::reported: {
       AttributeReader attributes(session, object);
@@ -125,32 +147,32 @@ Step check_cek_size(const Session& session, const RsaCiphertext& ciphertext,
 }
 
 Result<Step> open_in_token(const Session& session, const RsaCiphertext& ciphertext,
-                           const EncRow& enc, CekSize how, GcmMessage& message) noexcept {
+                           const EncRow& enc, CekSize how, GcmMessage& message) {
   if (const Result<void> decoded = message.decode(); !decoded) return decoded.error();
+  CK_OBJECT_HANDLE stand_in = CK_INVALID_HANDLE;
+  const Step stands = session.copies->stand_in(session, CKK_AES, enc.cek_bytes, stand_in);
+  if (stands.rv != CKR_OK) return stands;
   Template attributes;
   describe_session_cek(attributes);
   CK_OBJECT_HANDLE cek = CK_INVALID_HANDLE;
   const Step unwrapped =
       unwrap_object(session, ciphertext.key, ciphertext.hash, ciphertext.bytes, attributes, cek);
   if (is_at_fault(unwrapped)) return unwrapped;
-  const bool came_out = unwrapped.rv == CKR_OK;
-  if (!came_out) {
-    const CK_RV rv = generate_stand_in(session, CKM_AES_KEY_GEN, attributes, enc.cek_bytes, cek);
-    if (rv != CKR_OK) return Step{rv};
-  }
-  const ObjectGuard guard(session, cek);
+  const CameOut came_out(session, cek);
+  const bool is_out = unwrapped.rv == CKR_OK;
+  if (!is_out) cek = stand_in;
   bool guarded = false;
   const Step checked = check_guarded(session, cek, guarded);
   if (checked.rv != CKR_OK) return checked;
-  if (!guarded && came_out)
+  if (!guarded)
     return Error{Errc::internal_error, 0, "the HSM did not keep an unwrapped key to itself"};
   bool fits = false;
   const Step sized = check_cek_size(session, ciphertext, cek, enc.cek_bytes, how, fits);
   if (sized.rv != CKR_OK) return sized;
-  const Step opened = gcm_decrypt(session, cek, message, Phase::content);
+  const bool is_right = is_out && fits;
+  const Step opened = gcm_decrypt(session, is_right ? cek : stand_in, message, Phase::content);
   if (is_at_fault(opened)) return opened;
-  if (!came_out || !fits || opened.rv != CKR_OK)
-    return Step{CKR_ENCRYPTED_DATA_INVALID, Phase::content};
+  if (!is_right || opened.rv != CKR_OK) return Step{CKR_ENCRYPTED_DATA_INVALID, Phase::content};
   return Step{};
 }
 

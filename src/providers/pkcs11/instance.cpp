@@ -79,7 +79,8 @@ Instance::Instance(std::shared_ptr<const crypto::Library> library, const Instanc
       settings_(settings),
       budgets_(std::move(counter), std::move(mark)),
       warn_(std::move(warn)) {
-  const std::shared_ptr<Module> module = Module::get(settings.module_path, settings.init_args);
+  const std::shared_ptr<Module> module =
+      Module::get(settings.module_path, settings.init_args, settings.module_is_ours);
   for (std::size_t i = 0; i < settings.slots.size(); ++i)
     slots_.push_back(std::make_shared<TokenSlot>(module, settings.slots[i], settings.pin_tries[i]));
 }

@@ -28,6 +28,8 @@ struct InstanceSettings {
   std::string module_path;
   std::string init_args;
   std::vector<TokenSlot::Settings> slots;
+  /// Whether we have initialised the module, here or in a process that forked this one.
+  std::shared_ptr<std::atomic<bool>> module_is_ours = std::make_shared<std::atomic<bool>>(false);
   std::vector<std::shared_ptr<PinTries>> pin_tries;  ///< One a slot.
   CekBoundary boundary = CekBoundary::process;
   bool raw_rsa_fallback = false;

@@ -39,16 +39,37 @@ CK_RV KeyCopies::copy(const Session& session, CK_OBJECT_HANDLE key,
   if (rv != CKR_OK) return rv;
   ObjectGuard guard(session, copy);
   bool guarded = false;
-  const Step checked = check_guarded(session, copy, guarded);
-  if (checked.rv != CKR_OK) return checked.rv;
+  if (const Step checked = check_guarded(session, copy, guarded); checked.rv != CKR_OK)
+    return checked.rv;
   if (!guarded) return CKR_ATTRIBUTE_VALUE_INVALID;
   guard.keep();
   return CKR_OK;
 }
 
+/// Handles of another epoch may name other objects by now: nothing is destroyed by them.
+void KeyCopies::forget_others_epoch(std::uint64_t object_epoch) {
+  if (object_epoch_ == object_epoch) return;
+  copies_.clear();
+  stand_ins_.clear();
+  object_epoch_ = object_epoch;
+}
+
+Step KeyCopies::stand_in(const Session& session, CK_KEY_TYPE type, std::size_t size_in_bytes,
+                         CK_OBJECT_HANDLE& key) {
+  forget_others_epoch(session.object_epoch);
+  for (const StandIn& known : stand_ins_)
+    if (known.type == type && known.size == size_in_bytes) {
+      key = known.key;
+      return {};
+    }
+  stand_ins_.reserve(stand_ins_.size() + 1);
+  const CK_RV rv = generate_stand_in(session, type, size_in_bytes, key);
+  if (rv == CKR_OK) stand_ins_.push_back({type, size_in_bytes, key});
+  return {rv};
+}
+
 Step KeyCopies::replace(const Session& session, CK_OBJECT_HANDLE& key) {
-  if (object_epoch_ != session.object_epoch) copies_.clear();
-  object_epoch_ = session.object_epoch;
+  forget_others_epoch(session.object_epoch);
   const Clock::time_point now = Clock::now();
   const auto known = std::ranges::find(copies_, key, &Copy::key);
   if (known != copies_.end() && now < known->good_until) {
@@ -64,7 +85,7 @@ Step KeyCopies::replace(const Session& session, CK_OBJECT_HANDLE& key) {
       key = known->copy;
       return {};
     }
-    (void)session.f->C_DestroyObject(session.handle, known->copy);
+    { const ObjectGuard old(session, known->copy); }
     copies_.erase(known);
   }
   if (read != CKR_OK || copies_.size() == most_copies) return {};

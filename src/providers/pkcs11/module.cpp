@@ -54,10 +54,14 @@ Module::Registry& Module::registry() {
   return all.get();
 }
 
-Module::Module(std::string path, std::string init_args)
-    : path_(std::move(path)), init_args_(std::move(init_args)) {}
+Module::Module(std::string path, std::string init_args, std::shared_ptr<std::atomic<bool>> ours)
+    : path_(std::move(path)),
+      init_args_(std::move(init_args)),
+      once_ours_(std::move(ours)),
+      inherited_(once_ours_->load()) {}
 
-std::shared_ptr<Module> Module::get(const std::string& path, const std::string& init_args) {
+std::shared_ptr<Module> Module::get(const std::string& path, const std::string& init_args,
+                                    const std::shared_ptr<std::atomic<bool>>& ours) {
   std::error_code ignored;
   const std::string canonical = std::filesystem::weakly_canonical(path, ignored).string();
   Registry& all = registry();
@@ -65,8 +69,9 @@ std::shared_ptr<Module> Module::get(const std::string& path, const std::string& 
   {
     const std::lock_guard lock(all.mutex);
     std::unique_ptr<Module>& place = all.modules[ignored ? path : canonical];
-    if (!place) place.reset(new Module(path, init_args));
+    if (!place) place.reset(new Module(path, init_args, ours));
     module = place.get();
+    if (module->once_ours_->load()) ours->store(true);
     ++module->users_;
   }
   return {module, [](Module* m) { m->release(); }};
@@ -156,7 +161,8 @@ bool Module::start() {
   args.flags = CKF_OS_LOCKING_OK;
   args.pReserved = init_args_.empty() ? nullptr : const_cast<char*>(init_args_.c_str());
   const CK_RV rv = functions_->C_Initialize(&args);
-  ours_ = rv == CKR_OK;
+  ours_ = rv == CKR_OK || (rv == CKR_CRYPTOKI_ALREADY_INITIALIZED && inherited_);
+  if (ours_) once_ours_->store(true);
   if (rv != CKR_OK && rv != CKR_CRYPTOKI_ALREADY_INITIALIZED) return false;
   list_ = TokenList::read(path_, init_args_, *functions_, ours_);
   return list_ != nullptr;

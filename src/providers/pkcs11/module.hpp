@@ -40,8 +40,11 @@ class Module {
  public:
   /// Loads nothing yet: reload() does.
   /// @param init_args  count for the first who asks.
+  /// @param ours  becomes true when we have initialised the module. A forked child that inherits it
+  /// set may finalise its own copy of a module that knows nothing of forks.
   [[nodiscard]] static std::shared_ptr<Module> get(const std::string& path,
-                                                   const std::string& init_args);
+                                                   const std::string& init_args,
+                                                   const std::shared_ptr<std::atomic<bool>>& ours);
   Module(const Module&) = delete;
   Module& operator=(const Module&) = delete;
 
@@ -76,7 +79,7 @@ class Module {
   using Clock = std::chrono::steady_clock;
   struct Registry;
 
-  Module(std::string path, std::string init_args);
+  Module(std::string path, std::string init_args, std::shared_ptr<std::atomic<bool>> ours);
   [[nodiscard]] static Registry& registry();
   void release() noexcept;
   [[nodiscard]] Result<void> load();
@@ -85,6 +88,8 @@ class Module {
 
   const std::string path_;
   const std::string init_args_;
+  const std::shared_ptr<std::atomic<bool>> once_ours_;
+  const bool inherited_;  ///< A process that forked this one has initialised it.
   const core::ForkMark mark_;
   std::size_t users_ = 0;  ///< Under the registry's lock.
 

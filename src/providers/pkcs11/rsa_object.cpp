@@ -265,9 +265,7 @@ Result<void> RsaObject::unwrap_to_token(const WrappedCek& wrapped, const std::st
         std::uint8_t sealed[gcm_tag_size];
         const Step sealed_step = gcm_encrypt(session, object, iv, "aad", {}, sealed);
         secure_wipe(sealed, sizeof(sealed));
-        if (classify(sealed_step) != Fault::none && classify(sealed_step) != Fault::refused &&
-            classify(sealed_step) != Fault::suspect)
-          return sealed_step;
+        if (is_lost(sealed_step)) return sealed_step;
         if (sealed_step.rv != CKR_OK) return wrong_size;
         guard.keep();
         return Step{};

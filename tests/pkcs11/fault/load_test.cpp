@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <atomic>
 #include <catch2/catch.hpp>
+#include <map>
 
 #include "faulty.hpp"
 
@@ -13,14 +14,15 @@ using faulty::module;
 namespace {
 
 struct Answers {
-  std::atomic<int> good = 0, unavailable = 0, wrong = 0;
+  std::atomic<int> good = 0, unavailable = 0;
+  std::mutex mutex;
+  std::map<std::string, int> wrong;
 };
 
-/// 32 threads decrypt for `time`, one good token text and one bad in turns, with a fault every 10
-/// ms.
+/// 32 threads decrypt for `time`, a bad token text now and then, with a fault every `interval`.
 void under_load(const Kms& kms, const std::string& good, std::chrono::milliseconds time,
-                const std::vector<CK_RV>& codes, const std::vector<const char*>& functions,
-                Answers& answers) {
+                std::chrono::milliseconds interval, const std::vector<CK_RV>& codes,
+                const std::vector<const char*>& functions, Answers& answers) {
   const std::string bad = support::with_other_letter(good, good.size() - 5);
   std::atomic<bool> stop = false;
   std::vector<std::thread> threads;
@@ -33,8 +35,10 @@ void under_load(const Kms& kms, const std::string& good, std::chrono::millisecon
           ++answers.good;
         else if (answer == "error: unavailable")
           ++answers.unavailable;
-        else
-          ++answers.wrong;
+        else {
+          const std::lock_guard lock(answers.mutex);
+          ++answers.wrong[(fails ? "bad: " : "good: ") + answer];
+        }
       }
     });
   std::size_t n = 0;
@@ -42,7 +46,7 @@ void under_load(const Kms& kms, const std::string& good, std::chrono::millisecon
        std::chrono::steady_clock::now() < end; ++n) {
     module().inject(functions[n % functions.size()], 1, codes[n / functions.size() % codes.size()],
                     1);
-    std::this_thread::sleep_for(10ms);
+    std::this_thread::sleep_for(interval);
   }
   module().clear_rules();
   stop = true;
@@ -56,23 +60,26 @@ TEST_CASE("under load a failing token gives right answers or none, and no sessio
   watchdog.arm("load on a failing token", 120s);
   for (const CekBoundary boundary : faulty::boundaries()) {
     const faulty::Clean clean;
-    // C_Finalize in the midst of calls crashes tokens: the provider's own is what this is about.
-    module().effects(JWEKMS_FAULT_SESSION | JWEKMS_FAULT_LOGIN);
+    // C_Finalize in the midst of calls crashes tokens, and C_Logout in the midst of C_UnwrapKey
+    // crashes SoftHSM: those of others. The provider's own are what this is about.
+    const bool logout =
+        expected().logout_under_load && (boundary == CekBoundary::process || name() != "SOFTHSM2");
+    module().effects(JWEKMS_FAULT_SESSION | (logout ? JWEKMS_FAULT_LOGIN : 0));
     const Kms kms = open(boundary);
     const std::string text =
         make(kms, rsa_uid(kms, boundary), Alg::RSA_OAEP, Enc::A256GCM, "loaded");
     REQUIRE(decrypt(kms, text) == "loaded");
     Answers answers;
-    under_load(kms, text, 2000ms,
+    under_load(kms, text, 2000ms, 10ms,
                {CKR_SESSION_CLOSED, CKR_USER_NOT_LOGGED_IN, CKR_OPERATION_ACTIVE,
                 CKR_KEY_HANDLE_INVALID, CKR_SESSION_HANDLE_INVALID},
                {"C_Decrypt", "C_DecryptInit", "C_GetSessionInfo", "C_UnwrapKey"}, answers);
-    CHECK(answers.wrong == 0);
+    CHECK(answers.wrong == std::map<std::string, int>());
     CHECK(answers.good > 50);
     const int before = answers.good;
-    under_load(kms, text, 3000ms, {CKR_DEVICE_ERROR, CKR_CRYPTOKI_NOT_INITIALIZED},
+    under_load(kms, text, 3000ms, 250ms, {CKR_DEVICE_ERROR, CKR_CRYPTOKI_NOT_INITIALIZED},
                {"C_Decrypt", "C_GetTokenInfo", "C_DecryptInit", "C_OpenSession"}, answers);
-    CHECK(answers.wrong == 0);
+    CHECK(answers.wrong == std::map<std::string, int>());
     CHECK(answers.good > before);
     CHECK(module().overlaps() == 0);
     // And all is well afterwards.
