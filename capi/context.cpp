@@ -45,7 +45,10 @@ jwekms_status jwekms_open(const jwekms_open_options* options, jwekms_ctx** ctx,
   return guarded(error, [&]() -> Result<void> {
     const NewHandle out{ctx};
     if (!out.is_wanted()) bad_argument("ctx is NULL");
-    Result<Kms> kms = open(open_options(options));
+    Options opening;
+    const WipedPins wiped(opening.hsms);
+    read_open_options(options, opening);
+    Result<Kms> kms = open(opening);
     if (!kms) return kms.error();
     out.give(std::make_unique<jwekms_ctx>(jwekms_ctx{*std::move(kms)}));
     return {};

@@ -10,16 +10,9 @@
 namespace jwekms::capi {
 namespace {
 
-// The last member that each struct had in the first release. These lines never change.
-#define JWEKMS_READ(type, last, in) read_struct(in, JWEKMS_SIZE_THROUGH(type, last)).value()
-
 [[noreturn]] void unknown_algorithm(std::size_t position) {
   throw BadResult(Error{Errc::unsupported_algorithm, static_cast<std::uint32_t>(position),
                         "the name of an algorithm is unknown"});
-}
-
-void require_known(std::uint32_t flags, std::uint32_t known) {
-  if ((flags & ~known) != 0) bad_argument("a flag that this release does not know");
 }
 
 Alg alg(std::string_view name, std::size_t position) {
@@ -61,18 +54,7 @@ std::optional<Enc> optional_enc(const char* name, std::size_t size) {
 
 template <class CallersStruct>
 std::vector<std::string> aliases(const CallersStruct& o) {
-  if (o.alias_count != 0 && (o.aliases == nullptr || o.alias_lens == nullptr))
-    bad_argument("aliases or alias_lens is NULL");
-  std::vector<std::string> all;
-  for (std::size_t i = 0; i < o.alias_count; ++i)
-    all.emplace_back(text(o.aliases[i], o.alias_lens[i]));
-  return all;
-}
-
-/// `to = from`, where zero stands for the default that `to` holds.
-template <class To, class From>
-void set(To& to, From from) {
-  if (from != 0) to = To{from};
+  return texts(o.aliases, o.alias_lens, o.alias_count);
 }
 
 Policy policy(const jwekms_open_options& o) {
@@ -101,6 +83,14 @@ std::string_view text(const char* data, std::size_t size) {
   if (size == 0) return {};
   if (data == nullptr) bad_argument("NULL with a length");
   return {data, size};
+}
+
+std::vector<std::string> texts(const char* const* data, const std::size_t* sizes,
+                               std::size_t count) {
+  if (count != 0 && (data == nullptr || sizes == nullptr)) bad_argument("a list of texts is NULL");
+  std::vector<std::string> all;
+  for (std::size_t i = 0; i < count; ++i) all.emplace_back(text(data[i], sizes[i]));
+  return all;
 }
 
 std::span<const std::uint8_t> bytes(const std::uint8_t* data, std::size_t size) {
@@ -135,9 +125,8 @@ KeyState key_state(std::int32_t state) {
   return static_cast<KeyState>(state);
 }
 
-Options open_options(const jwekms_open_options* options) {
+void read_open_options(const jwekms_open_options* options, Options& to) {
   const auto o = JWEKMS_READ(jwekms_open_options, max_inflated_ratio, options);
-  Options to;
   to.database.path = text(o.database_path, o.database_path_len);
   to.database.kek_path = text(o.kek_path, o.kek_path_len);
   if (o.kek_len != 0) to.database.kek = bytes(o.kek, o.kek_len);
@@ -151,7 +140,10 @@ Options open_options(const jwekms_open_options* options) {
     to.on_warning = [call = o.on_warning, data = o.on_warning_data](std::string_view warning) {
       call(data, warning.data(), warning.size());
     };
-  return to;
+  to.database.key_encryption_key = text(o.key_encryption_key, o.key_encryption_key_len);
+  for (const std::string& slots : texts(o.hsm_pools, o.hsm_pool_lens, o.hsm_pool_count))
+    to.hsm_pools.push_back(hsm_pool(slots));
+  read_hsms(o.hsms, o.hsm_count, to.hsms);
 }
 
 DecryptOptions decrypt_options(const jwekms_decrypt_options* options) {
@@ -204,8 +196,9 @@ ImportKey import_key(const jwekms_import_key_options* options) {
 
 UnwrapKey unwrap_key(const jwekms_unwrap_key_options* options) {
   const auto o = JWEKMS_READ(jwekms_unwrap_key_options, alias_count, options);
-  require_known(o.flags, 0);
+  require_known(o.flags, JWEKMS_STORE_IN_HSM);
   UnwrapKey to;
+  to.keep.store_in_hsm = (o.flags & JWEKMS_STORE_IN_HSM) != 0;
   to.from.key = text(o.key, o.key_len);
   to.keep.uid = text(o.uid, o.uid_len);
   to.keep.aliases = aliases(o);

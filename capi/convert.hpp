@@ -21,6 +21,10 @@ namespace jwekms::capi {
 [[nodiscard]] std::string_view text(const char* data, std::size_t size);
 [[nodiscard]] std::span<const std::uint8_t> bytes(const std::uint8_t* data, std::size_t size);
 
+/// A list of texts, copied.
+[[nodiscard]] std::vector<std::string> texts(const char* const* data, const std::size_t* sizes,
+                                             std::size_t count);
+
 /// Names separated by spaces; empty for none.
 [[nodiscard]] AlgSet alg_set(const char* names, std::size_t size);
 [[nodiscard]] EncSet enc_set(const char* names, std::size_t size);
@@ -34,7 +38,27 @@ struct AlgNames {
 
 [[nodiscard]] KeyState key_state(std::int32_t state);
 
-[[nodiscard]] Options open_options(const jwekms_open_options* options);
+void read_open_options(const jwekms_open_options* options, Options& to);
+/// As many HSMs as there are pointers. PINs are copied: see WipedPins.
+void read_hsms(const jwekms_hsm_options* const* in, std::size_t count, std::vector<HsmOptions>& to);
+/// Slots separated by spaces.
+[[nodiscard]] HsmPool hsm_pool(std::string_view slots);
+
+/// Wipes the PINs of some HSMs when it goes. What it watches must neither move nor grow then.
+class WipedPins {
+ public:
+  explicit WipedPins(std::vector<HsmOptions>& hsms) noexcept : hsms_(hsms) {}
+  WipedPins(const WipedPins&) = delete;
+  WipedPins& operator=(const WipedPins&) = delete;
+  ~WipedPins() {
+    for (HsmOptions& hsm : hsms_)
+      for (HsmSlot& slot : hsm.slots) secure_wipe(slot.pin.data(), slot.pin.size());
+  }
+
+ private:
+  std::vector<HsmOptions>& hsms_;
+};
+
 [[nodiscard]] DecryptOptions decrypt_options(const jwekms_decrypt_options* options);
 [[nodiscard]] EncryptOptions encrypt_options(const jwekms_encrypt_options* options);
 [[nodiscard]] CreateKey create_key(const jwekms_create_key_options* options);

@@ -21,6 +21,16 @@ namespace jwekms::capi {
   throw BadResult(Error{Errc::bad_request, 0, text});
 }
 
+inline void require_known(std::uint32_t flags, std::uint32_t known) {
+  if ((flags & ~known) != 0) bad_argument("a flag that this release does not know");
+}
+
+/// `to = from`, where zero stands for the default that `to` holds.
+template <class To, class From>
+void set(To& to, From from) {
+  if (from != 0) to = To{from};
+}
+
 template <class Body>
 [[nodiscard]] Result<void> run(Body& body) noexcept {
   try {

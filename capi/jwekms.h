@@ -109,10 +109,103 @@ const char* jwekms_status_name(jwekms_status status);
 /// The HTTP status that the REST API answers with; 500 for a value that is unknown.
 int32_t jwekms_status_http(jwekms_status status);
 
+// ---- HSMs ---------------------------------------------------------------------------------------
+// Keys in an HSM behind PKCS#11. Their UIDs are `hsm::<model>::<slot number>::<label>`, and of the
+// second HSM of one model `hsm::<model>_1::...`. examples/hsm has a page for each model.
+
+/// For jwekms_hsm_slot.login.
+enum {
+  JWEKMS_HSM_LOGIN_USER = 1,  ///< CKU_USER, with the PIN.
+  JWEKMS_HSM_LOGIN_NONE = 2   ///< Keys that everybody may use; no PIN.
+};
+
+/// For jwekms_hsm_slot.flags.
+enum {
+  JWEKMS_HSM_SLOT_BY_ID = 1  ///< `slot_id` says which; else it must be 0.
+};
+
+/// One token of an HSM. Which one: by label and serial where either is given, by `slot_id` where
+/// that is, else the token at position `number` of C_GetSlotList (tokens present only, from 0).
+/// The choice must be unique. After a reconnection the same label and serial are looked for.
+typedef struct jwekms_hsm_slot {
+  uint32_t struct_size;
+  uint32_t flags;           ///< JWEKMS_HSM_SLOT_...
+  uint64_t number;          ///< Stands in the UIDs.
+  const char* token_label;  ///< Without the padding.
+  size_t token_label_len;
+  const char* token_serial;
+  size_t token_serial_len;
+  uint64_t slot_id;  ///< CK_SLOT_ID.
+  /// The PIN, or where it is: "file:/path" (a last newline is left out), "env:NAME". Never logged,
+  /// never tried again when refused. An open context keeps it, in wiped memory, to log in again;
+  /// no other copy is left behind. The caller wipes its own.
+  const char* pin;
+  size_t pin_len;
+  int32_t login;      ///< Default JWEKMS_HSM_LOGIN_USER.
+  uint32_t reserved;  ///< 0.
+} jwekms_hsm_slot;
+
+#define JWEKMS_HSM_SLOT_INIT \
+  { sizeof(jwekms_hsm_slot), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
+
+/// For jwekms_hsm_options.flags.
+enum {
+  /// With JWEKMS_CEK_IN_HSM, refuse keys that could bring a CEK out: those that may also decrypt or
+  /// sign. Without it each gives a warning.
+  JWEKMS_HSM_FORBID_WEAK_KEYS = 1
+};
+
+/// For jwekms_hsm_options.cek_boundary: where a CEK is while a token is decrypted.
+enum {
+  /// The HSM decrypts `encrypted_key`; the CEK stays in wiped process memory for the call.
+  JWEKMS_CEK_IN_PROCESS = 1,
+  /// The HSM unwraps the CEK to an object of its own and decrypts the content too: the CEK is never
+  /// in process memory. Where the HSM cannot, the call fails; it never falls back.
+  JWEKMS_CEK_IN_HSM = 2
+};
+
+/// For jwekms_hsm_options.raw_rsa_fallback.
+enum {
+  JWEKMS_AS_USUAL = 0,  ///< With the model: on for softhsm2, off for the others.
+  JWEKMS_ON = 1,
+  JWEKMS_OFF = 2
+};
+
+/// One HSM.
+typedef struct jwekms_hsm_options {
+  uint32_t struct_size;
+  uint32_t flags;     ///< JWEKMS_HSM_...
+  const char* model;  ///< Required: softhsm2, utimaco, proteccio, crypt2pay, smartcardhsm, other.
+  size_t model_len;
+  const char* module_path;  ///< Default: the model's usual path.
+  size_t module_path_len;
+  /// Handed to C_Initialize as pReserved, for modules that want it (NSS).
+  const char* init_args;
+  size_t init_args_len;
+  const jwekms_hsm_slot* const* slots;  ///< `slot_count` pointers; one at least.
+  size_t slot_count;
+  int32_t cek_boundary;  ///< Default JWEKMS_CEK_IN_PROCESS.
+  /// Where a token lacks OAEP with a hash, let it do the bare RSA operation and take the padding
+  /// off here, in constant time. JWEKMS_CEK_IN_PROCESS only.
+  int32_t raw_rsa_fallback;
+  /// Sessions for operations in flight, a slot; one more holds the login. At most 4096. Default 32.
+  uint32_t max_sessions;
+  /// Wait for a session at most; then JWEKMS_UNAVAILABLE. Default 5000.
+  uint32_t session_timeout_ms;
+  /// Names of who may make and destroy keys in this HSM: `admin_count` pointers, and as many
+  /// lengths. Default: whoever may use the library.
+  const char* const* admins;
+  const size_t* admin_lens;
+  size_t admin_count;
+} jwekms_hsm_options;
+
+#define JWEKMS_HSM_OPTIONS_INIT \
+  { sizeof(jwekms_hsm_options), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
+
 // ---- Context ------------------------------------------------------------------------------------
 
-/// An open key database, the policy that guards it, and the cryptography. The host's own OpenSSL
-/// configuration is neither read nor changed.
+/// An open key database, the HSMs, the policy that guards both, and the cryptography. The host's
+/// own OpenSSL configuration is neither read nor changed.
 typedef struct jwekms_ctx jwekms_ctx;
 
 /// Receives a warning for the operator; never key or token bytes.
@@ -167,19 +260,31 @@ typedef struct jwekms_open_options {
   size_t max_recipients;      ///< Of a general serialization. Default 100.
   size_t max_inflated_bytes;  ///< Plaintext of a `zip` token. Default 1 MiB.
   size_t max_inflated_ratio;  ///< Plaintext bytes for each compressed byte. Default 100.
+  const jwekms_hsm_options* const* hsms;  ///< `hsm_count` pointers. Default: no HSM.
+  size_t hsm_count;
+  /// Slots that hold the same RSA keys under the same labels: a replicated HSM. Each pool is a text
+  /// of two slots or more, separated by spaces: "hsm::softhsm2::0 hsm::softhsm2::1". UIDs of the
+  /// first are served by whichever slot is at hand. `hsm_pool_count` pointers, and as many lengths.
+  const char* const* hsm_pools;
+  const size_t* hsm_pool_lens;
+  size_t hsm_pool_count;
+  /// UID of an AES key in one of the HSMs that wraps the key-encryption key, which is then kept,
+  /// wrapped, in the database itself. Excludes `kek_path` and `kek`.
+  const char* key_encryption_key;
+  size_t key_encryption_key_len;
 } jwekms_open_options;
 
 #define JWEKMS_OPEN_OPTIONS_INIT                                                                   \
   {                                                                                                \
     sizeof(jwekms_open_options), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, \
-        0, 0, 0, 0                                                                                 \
+        0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0                                                            \
   }
 
-/// Opens a context.
+/// Opens a context. One with HSMs must be closed before main() returns.
 /// @param ctx  receives a handle, to be closed with jwekms_close().
 /// Errors: bad_request (options), unsupported_algorithm (a policy names what is unknown),
-/// unavailable (database or key file out of reach), crypto_failure (the key-encryption key is not
-/// this database's), internal_error.
+/// unavailable (database, key file or HSM out of reach, or a PIN refused), crypto_failure (the
+/// key-encryption key is not this database's), internal_error.
 jwekms_status jwekms_open(const jwekms_open_options* options, jwekms_ctx** ctx,
                           jwekms_error* error);
 
@@ -373,9 +478,16 @@ jwekms_status jwekms_import_key(const jwekms_ctx* ctx, const uint8_t* data, size
                                 const jwekms_import_key_options* options, jwekms_key_info** info,
                                 jwekms_error* error);
 
+/// For jwekms_unwrap_key_options.flags.
+enum {
+  /// Keep the CEK where the key that unwraps it lives: an HSM unwraps it to an object of its own,
+  /// and it is never here. A `uid` that begins with "hsm::" asks for the same.
+  JWEKMS_STORE_IN_HSM = 1
+};
+
 typedef struct jwekms_unwrap_key_options {
   uint32_t struct_size;
-  uint32_t flags;   ///< 0: none has a name yet.
+  uint32_t flags;   ///< JWEKMS_STORE_IN_HSM or 0.
   const char* key;  ///< UID or alias of the key that unwraps. Default: the token's `kid`.
   size_t key_len;
   const char* uid;  ///< Of the key that is made. Default: a random one.
@@ -473,6 +585,48 @@ jwekms_status jwekms_key_list_get(const jwekms_key_list* list, size_t index, jwe
                                   jwekms_error* error);
 
 void jwekms_key_list_free(jwekms_key_list* list);
+
+// ---- Doctor -------------------------------------------------------------------------------------
+
+/// For jwekms_finding.verdict. New values may come.
+enum {
+  JWEKMS_FINDING_FACT = 1,    ///< `how` is what the token says of itself.
+  JWEKMS_FINDING_CAN = 2,     ///< `how` is by what call or mechanism.
+  JWEKMS_FINDING_CANNOT = 3,  ///< `how` is the CKR_... code, `means` what follows.
+  JWEKMS_FINDING_WARNING = 4  ///< `how` is what was seen, `means` what to do about it.
+};
+
+/// One thing about a token. The library sets `struct_size`: to a larger value when it is newer than
+/// the caller's header, and members beyond it are not there. Text is NUL-terminated.
+typedef struct jwekms_finding {
+  uint32_t struct_size;
+  int32_t verdict;   ///< JWEKMS_FINDING_...
+  uint64_t slot;     ///< jwekms_hsm_slot.number.
+  const char* what;  ///< Such as "RSA-OAEP-256: decrypt, CEK in the HSM". The texts stay the same.
+  size_t what_len;
+  const char* how;
+  size_t how_len;
+  const char* means;  ///< "" where nothing follows.
+  size_t means_len;
+  /// 1 if the `cek_boundary` of the options cannot do without it, under the default policy; else 0.
+  int32_t needed;
+  uint32_t reserved;  ///< 0.
+} jwekms_finding;
+
+/// Receives one finding; it and its texts are valid during the call only.
+/// @param data  as given to jwekms_doctor().
+/// Must return: no exception, no longjmp.
+typedef void (*jwekms_finding_callback)(void* data, const jwekms_finding* finding);
+
+/// Tries out what each slot of an HSM can do, with keys that are made for it and destroyed again,
+/// and tells what that means for this library. Takes seconds, or minutes on a small card. A slot
+/// that is out of reach is an error, and never a finding that it cannot do something.
+/// @param options   required.
+/// @param callback  required; called from this thread once the whole examination has succeeded.
+/// Errors: bad_request (options), unavailable (module or token out of reach, or a PIN refused,
+/// which is not tried again), internal_error.
+jwekms_status jwekms_doctor(const jwekms_hsm_options* options, jwekms_finding_callback callback,
+                            void* data, jwekms_error* error);
 
 // ---- REST service -------------------------------------------------------------------------------
 

@@ -14,6 +14,10 @@ namespace jwekms::capi {
 /// The size up to and with a member: of a struct as it was in the release that ended with it.
 #define JWEKMS_SIZE_THROUGH(type, member) (offsetof(type, member) + sizeof(type::member))
 
+/// @param last  the last member that the struct had in the first release: it never changes.
+#define JWEKMS_READ(type, last, in) \
+  ::jwekms::capi::read_struct(in, JWEKMS_SIZE_THROUGH(type, last)).value()
+
 /// A `struct_size` above this was never set by anybody; the struct behind it is not looked at.
 inline constexpr std::size_t max_struct_size = 4096;
 

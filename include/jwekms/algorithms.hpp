@@ -132,7 +132,7 @@ inline constexpr std::array<EncRow, 6> enc_table{{
   return nullptr;
 }
 
-/// A set of Alg or of Enc.
+/// A set of Alg, of Enc, or of another enum with few values.
 template <class Id>
 class IdSet {
  public:

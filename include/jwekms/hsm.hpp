@@ -57,6 +57,8 @@ struct HsmOptions {
   /// In the HSM boundary, refuse keys that could bring a CEK out: those that may also decrypt or
   /// sign. When off, each gives a warning.
   bool forbid_weak_keys = false;
+  /// Principals who may do everything with the keys of this HSM.
+  std::vector<std::string> admins{};
 };
 
 /// Slots that hold the same RSA keys under the same labels: a replicated HSM. A UID of the first

@@ -29,6 +29,16 @@ struct KeyUid {
   std::string_view label{};  ///< May contain "::" itself.
 };
 
+/// What the public half of a key pair is called: the pair's UID and this. Such a name leads to the
+/// pair unless it is itself a key's UID or alias.
+inline constexpr std::string_view public_half_suffix = "_pk";
+
+/// The UID of the key pair whose public half a name would be; empty if it cannot be one.
+[[nodiscard]] constexpr std::string_view pair_of_public_half(std::string_view name) noexcept {
+  if (!name.ends_with(public_half_suffix)) return {};
+  return name.substr(0, name.size() - public_half_suffix.size());
+}
+
 /// Reads a UID. One that begins with `hsm::` must be a whole HSM UID: a malformed one is an error
 /// and never a name in the database.
 /// Errors: bad_request. Thread-safe.

@@ -10,7 +10,9 @@
 #include <string_view>
 #include <vector>
 
+#include "jwekms/access.hpp"
 #include "jwekms/algorithms.hpp"
+#include "jwekms/audit.hpp"
 #include "jwekms/export.hpp"
 #include "jwekms/jwe.hpp"
 #include "jwekms/policy.hpp"
@@ -45,15 +47,41 @@ struct EncryptOptions {
 /// authentic.
 ///
 /// Immutable after it is made; every call is thread-safe. Move-only.
+///
+/// A Kms acts for the host, the program that it is part of, who may do everything; or, made by
+/// on_behalf_of(), for a principal, whose every call is authorised first.
 class JWEKMS_API Kms {
  public:
   /// Most programs call jwekms::open (open.hpp) instead.
   /// @param providers  shared with the caller; prefixes must differ.
+  /// @param admins     as in Options.
+  /// @param audit      may be empty.
   Kms(std::shared_ptr<const crypto::Library> library,
-      std::vector<std::shared_ptr<KeyProvider>> providers, const Policy& policy);
+      std::vector<std::shared_ptr<KeyProvider>> providers, const Policy& policy,
+      std::vector<std::string> admins = {}, AuditSink audit = {});
   Kms(Kms&&) noexcept;
   Kms& operator=(Kms&&) noexcept;
   ~Kms();
+
+  /// A Kms that acts for a principal, the name of somebody whom the host has authenticated. Cheap:
+  /// it shares everything with this one, and may outlive it.
+  ///
+  /// An admin, of all keys (Options::admins) or of one HSM (HsmOptions::admins), may do everything
+  /// with them. A key in the database belongs to the principal who made it, imported it or kept it
+  /// with unwrap_key(): the owner may do everything with it. Anybody else may do what they, or all
+  /// principals, were granted (grant()), and is refused what they were not: forbidden if the key is
+  /// there, not_found if it is not. A key that the host made without an owner has none, as no key
+  /// in an HSM has.
+  /// - Everybody may make keys in the database. In an HSM, and elsewhere, admins alone may.
+  /// - To destroy a key takes its owner or an admin; no grant allows it.
+  /// - Public halves are for everybody: public_jwk(), public_jwks(). To have this Kms encrypt with
+  ///   one takes the permission to encrypt.
+  /// - list_keys() shows the keys with which the principal may do something.
+  /// @param principal  1 to 256 bytes of UTF-8 without control characters; not "*".
+  /// Errors: bad_request (the name), forbidden (this Kms acts for a principal already).
+  [[nodiscard]] Result<Kms> on_behalf_of(std::string_view principal) const;
+  /// Whom this acts for; empty: the host.
+  [[nodiscard]] std::string_view principal() const noexcept;
 
   [[nodiscard]] const Policy& policy() const noexcept;
 
@@ -101,12 +129,16 @@ class JWEKMS_API Kms {
   [[nodiscard]] Result<KeyInfo> unwrap_key(std::string_view token, const KeepCek& keep = {},
                                            const DecryptOptions& options = {}) const;
 
-  /// Makes a key. Errors: bad_request, conflict, unavailable.
+  /// Makes a key. For a principal, here and in import_key() and unwrap_key(), `owner` is empty or
+  /// the principal. No name may be a key pair's UID and "_pk": that is its public half.
+  /// Errors: bad_request, forbidden, conflict, unavailable.
   [[nodiscard]] Result<KeyInfo> create_key(const CreateKey& request) const;
-  /// Errors: bad_request, crypto_failure (not a key for encryption, or too small), conflict,
-  /// unavailable.
+  /// Errors: bad_request, forbidden, crypto_failure (not a key for encryption, or too small),
+  /// conflict, unavailable.
   [[nodiscard]] Result<KeyInfo> import_key(const ImportKey& request) const;
-  /// Errors: not_found, unavailable, internal_error.
+  /// Here and wherever a `kid` is taken: a UID, an alias, or the UID of a key pair and "_pk", which
+  /// stands for the pair unless it is a UID or an alias itself.
+  /// Errors: not_found, forbidden, unavailable, internal_error.
   [[nodiscard]] Result<KeyInfo> describe_key(std::string_view kid) const;
   /// Lists the keys of the provider that owns `prefix` ("" is the database).
   [[nodiscard]] Result<KeyPage> list_keys(const ListKeys& request,
@@ -115,16 +147,31 @@ class JWEKMS_API Kms {
   [[nodiscard]] Result<std::string> public_jwk(std::string_view kid) const;
   /// The public halves of all active RSA keys, as a JWK Set (RFC 7517 §5).
   [[nodiscard]] Result<std::string> public_jwks() const;
-  /// Errors: not_found, conflict, bad_request.
+  /// Errors: not_found, forbidden, conflict, bad_request.
   [[nodiscard]] Result<void> add_alias(std::string_view uid, std::string_view alias) const;
-  /// Errors: not_found.
+  /// Errors: not_found, forbidden.
   [[nodiscard]] Result<void> remove_alias(std::string_view alias) const;
-  /// Moves a key's life forward. KeyState::destroyed erases it for good.
-  /// Errors: not_found, bad_request (a step back).
+  /// Moves a key's life forward. KeyState::destroyed erases it, and its grants, for good.
+  /// Errors: not_found, forbidden, bad_request (a step back).
   [[nodiscard]] Result<KeyInfo> set_key_state(std::string_view uid, KeyState state) const;
 
+  /// Lets a principal, or all ("*"), do these things with a key, wherever the key lives, and
+  /// nothing else that was granted before. Who was granted Permission::grant may hand on what they
+  /// have themselves. Grants are kept in the database. Errors: bad_request (also: no database),
+  /// not_found, forbidden, unavailable.
+  [[nodiscard]] Result<void> grant(std::string_view uid, std::string_view principal,
+                                   Permissions permissions) const;
+  /// Takes back what a principal, or all ("*"), was granted. Other processes see it within
+  /// DatabaseOptions::cache_ttl. Errors: those of grant(); not_found also when there was no grant.
+  [[nodiscard]] Result<void> revoke(std::string_view uid, std::string_view principal) const;
+  /// For the owner, admins, and who was granted Permission::grant. Errors: those of grant().
+  [[nodiscard]] Result<std::vector<Grant>> grants(std::string_view uid) const;
+
  private:
-  std::unique_ptr<const core::Context> context_;
+  Kms(std::shared_ptr<const core::Context> context, std::string_view principal);
+
+  std::shared_ptr<const core::Context> context_;
+  std::string principal_;  ///< Empty: the host.
 };
 
 }  // namespace jwekms

@@ -12,6 +12,7 @@
 #include <string_view>
 #include <vector>
 
+#include "jwekms/audit.hpp"
 #include "jwekms/export.hpp"
 #include "jwekms/hsm.hpp"
 #include "jwekms/kms.hpp"
@@ -23,6 +24,7 @@ namespace jwekms {
 
 /// A key database in one SQLite file. Every secret in it is encrypted under the key-encryption
 /// key with its record's metadata bound to it. Several processes may share the file.
+/// It counts what is encrypted under AES keys, its own and those of the HSMs: 2^32 at most.
 struct DatabaseOptions {
   std::string path{};  ///< Created if absent. Empty: no database.
   /// File with the key-encryption key; empty: `path` + ".kek". Created with mode 0600 on first use
@@ -31,9 +33,11 @@ struct DatabaseOptions {
   std::string kek_path{};
   /// The key-encryption key itself, 32 bytes, handed in by the host instead of `kek_path`.
   std::optional<std::span<const std::uint8_t>> kek{};
-  /// UID of an AES key in one of Options::hsms that wraps the key-encryption key, which is then
+  /// UID of an AES-256 key in one of Options::hsms that wraps the key-encryption key, which is then
   /// kept, wrapped, in the database itself: without the HSM nobody opens it. Excludes the two
-  /// above.
+  /// above. The key must be there (create_key makes one); it wraps by AES-GCM if it may encrypt and
+  /// decrypt and the HSM can, else by AES key wrap if it may wrap and unwrap. It serves no JWE: as
+  /// the key of a token it is `forbidden`.
   std::string key_encryption_key{};
   /// How long another process's change (a revocation above all) may go unseen.
   std::chrono::milliseconds cache_ttl{1000};
@@ -56,13 +60,27 @@ struct Options {
   std::string openssl_properties{};
   std::string openssl_config{};
   WarningSink on_warning{};  ///< Empty: warnings go to standard error.
+  /// Principals who may do everything with every key; "*" is every principal.
+  std::vector<std::string> admins{};
+  AuditSink on_audit{};  ///< Empty: no audit, at no cost.
 };
 
 /// Opens a Kms. Thread-safe.
-/// Errors: bad_request (options), unsupported_algorithm (the policy names what is not implemented),
-/// unavailable (database, key file or HSM out of reach),
-/// forbidden (others may read the key-encryption key), crypto_failure (the key-encryption key is
-/// not this database's), internal_error.
+/// Errors: bad_request (options), unsupported_algorithm (the policy names what is not implemented;
+/// the HSM cannot wrap with key_encryption_key), unavailable (database, key file or HSM out of
+/// reach), not_found (the HSM has no key_encryption_key), forbidden (others may read the
+/// key-encryption key), crypto_failure (the key-encryption key is not this database's, or is kept
+/// in another way: file or HSM), internal_error.
 [[nodiscard]] JWEKMS_API Result<Kms> open(const Options& options);
+
+/// Changes who keeps a database's key-encryption key: from a file to an HSM, or from one key of an
+/// HSM to another. The key itself stays, so a copy that somebody has of the file, or of the
+/// database and the old HSM key, still opens what it opened: destroy them. Processes that have the
+/// database open go on; their forked children, and they themselves after a restart, need the new
+/// options. Thread-safe.
+/// @param options  as the database is opened now.
+/// @param to       UID of the key that wraps from now on, in one of `options.hsms`.
+/// Errors: those of open(); not_found (no such database), conflict (changed by another process).
+[[nodiscard]] JWEKMS_API Result<void> rewrap_database(const Options& options, std::string_view to);
 
 }  // namespace jwekms

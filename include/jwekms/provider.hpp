@@ -11,6 +11,7 @@
 #include <string_view>
 #include <vector>
 
+#include "jwekms/access.hpp"
 #include "jwekms/algorithms.hpp"
 #include "jwekms/jose_header.hpp"
 #include "jwekms/key_uid.hpp"
@@ -207,7 +208,8 @@ struct KeyPage {
 /// A place where keys live: a database, an HSM, a service. Thread-safe.
 ///
 /// "Not there" is not_found; "cannot tell" is unavailable. The two are never mixed up. What a
-/// provider cannot do it leaves to the defaults below, which answer bad_request.
+/// provider cannot do it leaves to the defaults below, which answer bad_request. A provider never
+/// asks who calls: the core has authorised each call before it comes here.
 class KeyProvider {
  public:
   KeyProvider() = default;
@@ -238,11 +240,21 @@ class KeyProvider {
   [[nodiscard]] virtual Result<KeyPage> list(const ListKeys& request) const;
   /// Errors: not_found, conflict.
   [[nodiscard]] virtual Result<void> add_alias(std::string_view uid, std::string_view alias);
-  /// Errors: not_found.
-  [[nodiscard]] virtual Result<void> remove_alias(std::string_view alias);
+  /// Errors: not_found, also when the alias is another key's.
+  [[nodiscard]] virtual Result<void> remove_alias(std::string_view uid, std::string_view alias);
   /// Moves a key's life forward; KeyState::destroyed erases it. Errors: not_found, bad_request (a
   /// step back).
   [[nodiscard]] virtual Result<KeyInfo> set_state(std::string_view uid, KeyState state);
+
+  // What the core's gate is to know. None of it changes.
+
+  /// Principals who may do everything with the keys here; "*" is every principal.
+  [[nodiscard]] virtual std::span<const std::string> admins() const noexcept { return {}; }
+  /// Whether a key is kept together with its owner. Then everybody may make keys here, and owns
+  /// them; where not, admins alone may.
+  [[nodiscard]] virtual bool keeps_owners() const noexcept { return false; }
+  /// Where grants are kept, for the keys of all providers; null: not here. The Kms takes the first.
+  [[nodiscard]] virtual GrantStore* grants() noexcept { return nullptr; }
 
  protected:
   static constexpr Error not_offered{Errc::bad_request, 0,
@@ -258,7 +270,9 @@ inline Result<KeyPage> KeyProvider::list(const ListKeys&) const { return not_off
 inline Result<void> KeyProvider::add_alias(std::string_view, std::string_view) {
   return not_offered;
 }
-inline Result<void> KeyProvider::remove_alias(std::string_view) { return not_offered; }
+inline Result<void> KeyProvider::remove_alias(std::string_view, std::string_view) {
+  return not_offered;
+}
 inline Result<KeyInfo> KeyProvider::set_state(std::string_view, KeyState) { return not_offered; }
 
 }  // namespace jwekms

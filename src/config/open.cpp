@@ -2,8 +2,11 @@
 #include "jwekms/open.hpp"
 
 #include <cstdio>
+#include <filesystem>
 
+#include "core/kek_wrapper.hpp"
 #include "crypto/library.hpp"
+#include "jwekms/key_uid.hpp"
 #include "providers/db/db_provider.hpp"
 #include "providers/pkcs11/hsm_provider.hpp"
 
@@ -40,34 +43,89 @@ void print_warning(std::string_view text) {
   return {};
 }
 
+[[nodiscard]] Result<void> check_database(const DatabaseOptions& database) {
+  const auto bad = [](const char* text) { return Error{Errc::bad_request, 0, text}; };
+  if (database.key_encryption_key.empty()) return {};
+  if (database.path.empty()) return bad("key_encryption_key without a database");
+  if (database.kek || !database.kek_path.empty())
+    return bad("key_encryption_key excludes kek and kek_path");
+  const Result<KeyUid> uid = parse_key_uid(database.key_encryption_key);
+  if (!uid || !uid->in_hsm) return bad("key_encryption_key is no UID of an HSM key");
+  return {};
+}
+
+/// What open() and rewrap_database() begin with. Nothing of the database is touched yet: it is not
+/// made while the HSM that guards it is out of reach.
+struct Parts {
+  std::shared_ptr<const crypto::Library> library{};
+  WarningSink warn{};
+  std::shared_ptr<db::Store> store{};  ///< Null: no database.
+  std::vector<std::shared_ptr<KeyProvider>> hsms{};
+  std::shared_ptr<core::KekWrapper> wrapper{};  ///< Null: no key_encryption_key.
+};
+
+[[nodiscard]] Result<Parts> open_parts(const Options& options) {
+  if (Result<void> checked = check_policy(options.policy); !checked) return checked.error();
+  if (Result<void> checked = check_text(options); !checked) return checked.error();
+  if (Result<void> checked = check_database(options.database); !checked) return checked.error();
+  for (const std::string& admin : options.admins)
+    if (Result<void> checked = check_grantee(admin); !checked) return checked.error();
+  if (!options.hsm_pools.empty())
+    return Error{Errc::bad_request, 0, "not in this version: hsm_pools"};
+  Result<std::shared_ptr<const crypto::Library>> library =
+      crypto::Library::open(options.openssl_properties, options.openssl_config);
+  if (!library) return library.error();
+  Parts parts{.library = *std::move(library)};
+  parts.warn = options.on_warning ? options.on_warning : print_warning;
+  if (!options.database.path.empty()) parts.store = db::make_store(options.database);
+  Result<std::vector<std::shared_ptr<KeyProvider>>> hsms =
+      pkcs11::open_hsms(parts.library, options.hsms, parts.store, parts.warn, options.policy);
+  if (!hsms) return hsms.error();
+  parts.hsms = *std::move(hsms);
+  if (const std::string& uid = options.database.key_encryption_key; !uid.empty()) {
+    Result<std::shared_ptr<core::KekWrapper>> wrapper =
+        pkcs11::open_kek_wrapper(parts.library, parts.hsms, uid, parts.warn);
+    if (!wrapper) return wrapper.error();
+    parts.wrapper = *std::move(wrapper);
+  }
+  return parts;
+}
+
 }  // namespace
 
 Result<Kms> open(const Options& options) {
   const crypto::ErrorQueueGuard guard;
-  if (Result<void> checked = check_policy(options.policy); !checked) return checked.error();
-  if (Result<void> checked = check_text(options); !checked) return checked.error();
-  Result<std::shared_ptr<const crypto::Library>> library =
-      crypto::Library::open(options.openssl_properties, options.openssl_config);
-  if (!library) return library.error();
-  if (!options.database.key_encryption_key.empty() || !options.hsm_pools.empty())
-    return Error{Errc::bad_request, 0, "not in this version: key_encryption_key, hsm_pools"};
-  const WarningSink warn = options.on_warning ? options.on_warning : print_warning;
+  Result<Parts> parts = open_parts(options);
+  if (!parts) return parts.error();
   std::vector<std::shared_ptr<KeyProvider>> providers = options.providers;
-  if (!options.database.path.empty()) {
+  providers.insert(providers.end(), parts->hsms.begin(), parts->hsms.end());
+  if (parts->store) {
     Result<std::shared_ptr<KeyProvider>> database =
-        db::open_database(*library, options.database, warn, options.policy);
+        db::open_database(parts->library, parts->store, options.database, parts->wrapper,
+                          parts->warn, options.policy);
     if (!database) return database.error();
     providers.push_back(*std::move(database));
   }
-  Result<std::vector<std::shared_ptr<KeyProvider>>> hsms =
-      pkcs11::open_hsms(*library, options.hsms, warn, options.policy);
-  if (!hsms) return hsms.error();
-  for (std::shared_ptr<KeyProvider>& hsm : *hsms) providers.push_back(std::move(hsm));
   for (std::size_t i = 0; i < providers.size(); ++i)
     for (std::size_t j = 0; j < i; ++j)
       if (providers[i]->uid_prefix() == providers[j]->uid_prefix())
         return Error{Errc::bad_request, 0, "two key providers with one UID prefix"};
-  return Kms(*std::move(library), std::move(providers), options.policy);
+  return Kms(parts->library, std::move(providers), options.policy, options.admins,
+             options.on_audit);
+}
+
+Result<void> rewrap_database(const Options& options, std::string_view to) {
+  const crypto::ErrorQueueGuard guard;
+  if (options.database.path.empty()) return Error{Errc::bad_request, 0, "no database is named"};
+  Result<Parts> parts = open_parts(options);
+  if (!parts) return parts.error();
+  std::error_code failed;
+  if (!std::filesystem::exists(options.database.path, failed))
+    return Error{failed ? Errc::unavailable : Errc::not_found, 0, "no such database"};
+  const Result<std::shared_ptr<core::KekWrapper>> wrapper =
+      pkcs11::open_kek_wrapper(parts->library, parts->hsms, std::string(to), parts->warn);
+  if (!wrapper) return wrapper.error();
+  return db::rewrap_kek(parts->library, parts->store, options.database, parts->wrapper, **wrapper);
 }
 
 }  // namespace jwekms

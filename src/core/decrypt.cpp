@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "core/inflate.hpp"
+#include "core/key_use.hpp"
+#include "core/operations.hpp"
 #include "core/token.hpp"
 #include "crypto/secret_buffer.hpp"
 
@@ -7,6 +9,7 @@ namespace jwekms {
 
 namespace {
 
+using core::Call;
 using core::Operation;
 using core::Token;
 
@@ -35,32 +38,58 @@ using core::Token;
   return core::inflate_raw(bytes.first(*opened), out.first(bound));
 }
 
-[[nodiscard]] Result<std::size_t> decrypt_token(const core::Context& kms, Token& token,
+[[nodiscard]] Result<std::size_t> decrypt_token(Call& call, Token& token,
                                                 std::span<std::uint8_t> out,
                                                 const DecryptOptions& options) {
-  const std::size_t bound = token.plaintext_bound(kms.policy.limits);
+  const Policy& policy = call.kms().policy;
+  const std::size_t bound = token.plaintext_bound(policy.limits);
   if (out.size() < bound) return Error{Errc::buffer_too_small, 0, "the output buffer is small"};
-  if (Result<void> selected = token.select(kms, options); !selected) return selected.error();
+  if (Result<void> selected = token.select(call, options, Operation::decrypt); !selected)
+    return selected.error();
   const Result<WrappedCek> wrapped = token.wrapped_cek();
   if (!wrapped) return wrapped.error();
   const Result<SealedContent> sealed = token.sealed_content();
   if (!sealed) return sealed.error();
-  if (Result<void> allowed = core::authorise(token.key().info(), Operation::decrypt, wrapped->alg,
-                                             wrapped->enc, kms.policy);
-      !allowed)
-    return allowed.error();
+  if (Result<void> serves = core::check_use(token.key().info(), Operation::decrypt, wrapped->alg,
+                                            wrapped->enc, policy);
+      !serves)
+    return serves.error();
   if (token.header().has_zip) return open_compressed(token.key(), *wrapped, *sealed, out, bound);
   return open_content(token.key(), *wrapped, *sealed, out);
 }
 
-/// Where an unwrapped CEK is to be kept. Errors: bad_request.
-[[nodiscard]] Result<KeyProvider*> keeper_of(const core::Context& kms, const Key& parent,
-                                             const KeepCek& keep) {
-  if (!keep.store_in_hsm) return kms.route_new(keep.uid);
+/// A UID of the provider that is to keep an unwrapped CEK; empty: the database.
+/// Errors: bad_request.
+[[nodiscard]] Result<std::string_view> place_of(const Key& parent, const KeepCek& keep) {
+  if (!keep.store_in_hsm) return std::string_view(keep.uid);
   const Result<KeyUid> uid = parse_key_uid(keep.uid.empty() ? parent.info().uid : keep.uid);
   if (!uid) return uid.error();
   if (!uid->in_hsm) return Error{Errc::bad_request, 0, "this CEK cannot be kept in an HSM"};
-  return kms.route_new(uid->text);
+  return uid->text;
+}
+
+[[nodiscard]] Result<KeyInfo> unwrap_and_keep(Call& call, Token& token, const KeepCek& keep,
+                                              const DecryptOptions& options) {
+  if (Result<void> selected = token.select(call, options, Operation::unwrap); !selected)
+    return selected.error();
+  // The use case's table: unwrapping takes the RSA algorithms alone.
+  if (token.header().alg->mode != KeyManagement::rsa_oaep)
+    return Error{Errc::unsupported_algorithm, 0, "alg wraps no CEK with RSA"};
+  const Result<WrappedCek> wrapped = token.wrapped_cek();
+  if (!wrapped) return wrapped.error();
+  const Key& parent = token.key();
+  if (Result<void> serves = core::check_use(parent.info(), Operation::unwrap, wrapped->alg,
+                                            wrapped->enc, call.kms().policy);
+      !serves)
+    return serves.error();
+  const Result<std::string_view> place = place_of(parent, keep);
+  if (!place) return place.error();
+  const Result<KeyInfo> kept =
+      call.kms().gate.add(call, *place, keep, [&](KeyProvider& provider, const KeepCek& owned) {
+        return provider.import_wrapped(parent, *wrapped, owned);
+      });
+  if (kept) call.note_other(kept->uid);
+  return kept;
 }
 
 /// Whether a failure may hide that the token is malformed.
@@ -76,15 +105,14 @@ Result<std::size_t> Kms::decrypt_bound(std::string_view text) const {
   return token.plaintext_bound(context_->policy.limits);
 }
 
-Result<std::size_t> Kms::decrypt(std::string_view text, std::span<std::uint8_t> out,
-                                 const DecryptOptions& options) const {
-  const crypto::ErrorQueueGuard guard;
+Result<std::size_t> core::decrypt(Call& call, std::string_view text, std::span<std::uint8_t> out,
+                                  const DecryptOptions& options) {
   Token token;
-  if (Result<void> parsed = token.parse(text, context_->policy); !parsed) {
+  if (Result<void> parsed = token.parse(text, call.kms().policy); !parsed) {
     secure_wipe(out.data(), out.size());
     return parsed.error();
   }
-  Result<std::size_t> result = decrypt_token(*context_, token, out, options);
+  Result<std::size_t> result = decrypt_token(call, token, out, options);
   if (result) return result;
   secure_wipe(out.data(), out.size());
   if (hides_malformation(result.error().code) && !token.is_base64url())
@@ -92,31 +120,25 @@ Result<std::size_t> Kms::decrypt(std::string_view text, std::span<std::uint8_t> 
   return result;
 }
 
+Result<std::size_t> Kms::decrypt(std::string_view text, std::span<std::uint8_t> out,
+                                 const DecryptOptions& options) const {
+  const crypto::ErrorQueueGuard guard;
+  Call call(*context_, principal_, "decrypt", options.key);
+  return call.run([&] { return core::decrypt(call, text, out, options); });
+}
+
 Result<KeyInfo> Kms::unwrap_key(std::string_view text, const KeepCek& keep,
                                 const DecryptOptions& options) const {
   const crypto::ErrorQueueGuard guard;
-  Token token;
-  if (Result<void> parsed = token.parse(text, context_->policy); !parsed) return parsed.error();
-  const auto unwrap = [&]() -> Result<KeyInfo> {
-    if (Result<void> selected = token.select(*context_, options); !selected)
-      return selected.error();
-    // The use case's table: unwrapping takes the RSA algorithms alone.
-    if (token.header().alg->mode != KeyManagement::rsa_oaep)
-      return Error{Errc::unsupported_algorithm, 0, "alg wraps no CEK with RSA"};
-    const Result<WrappedCek> wrapped = token.wrapped_cek();
-    if (!wrapped) return wrapped.error();
-    if (Result<void> allowed = core::authorise(token.key().info(), Operation::unwrap, wrapped->alg,
-                                               wrapped->enc, context_->policy);
-        !allowed)
-      return allowed.error();
-    const Result<KeyProvider*> keeper = keeper_of(*context_, token.key(), keep);
-    if (!keeper) return keeper.error();
-    return (*keeper)->import_wrapped(token.key(), *wrapped, keep);
-  };
-  Result<KeyInfo> result = unwrap();
-  if (!result && hides_malformation(result.error().code) && !token.is_base64url())
-    return detail::malformed("a part of the token is not base64url");
-  return result;
+  Call call(*context_, principal_, "unwrap_key", options.key);
+  return call.run([&]() -> Result<KeyInfo> {
+    Token token;
+    if (Result<void> parsed = token.parse(text, context_->policy); !parsed) return parsed.error();
+    Result<KeyInfo> result = unwrap_and_keep(call, token, keep, options);
+    if (!result && hides_malformation(result.error().code) && !token.is_base64url())
+      return detail::malformed("a part of the token is not base64url");
+    return result;
+  });
 }
 
 }  // namespace jwekms

@@ -5,7 +5,8 @@
 #include <cstring>
 #include <string>
 
-#include "core/token.hpp"
+#include "core/key_use.hpp"
+#include "core/operations.hpp"
 #include "crypto/rsa_key.hpp"
 #include "crypto/secret_buffer.hpp"
 #include "jwekms/base64url.hpp"
@@ -14,6 +15,7 @@ namespace jwekms {
 
 namespace {
 
+using core::Call;
 using core::Operation;
 
 constexpr std::size_t max_header_chars = 6 * max_uid_bytes + 128;  // every byte of kid as \u00XX
@@ -140,10 +142,8 @@ struct TokenCek {
   return {};
 }
 
-}  // namespace
-
-std::size_t Kms::encrypt_bound(std::size_t plaintext_size_in_bytes,
-                               const EncryptOptions& options) const noexcept {
+[[nodiscard]] std::size_t bound_of(std::size_t plaintext_size_in_bytes,
+                                   const EncryptOptions& options) noexcept {
   constexpr std::size_t json_text = 128;
   constexpr std::size_t fixed =
       base64url::encoded_size(max_header_chars) + base64url::encoded_size(max_encrypted_key_bytes) +
@@ -152,26 +152,38 @@ std::size_t Kms::encrypt_bound(std::size_t plaintext_size_in_bytes,
   return fixed + aad + base64url::encoded_size(plaintext_size_in_bytes);
 }
 
-Result<std::size_t> Kms::encrypt(std::span<const std::uint8_t> plaintext, std::span<char> out,
-                                 const EncryptOptions& options) const {
-  const crypto::ErrorQueueGuard guard;
-  if (Result<void> checked = check_options(options, context_->policy); !checked)
-    return checked.error();
-  if (out.size() < encrypt_bound(plaintext.size(), options))
+}  // namespace
+
+std::size_t Kms::encrypt_bound(std::size_t plaintext_size_in_bytes,
+                               const EncryptOptions& options) const noexcept {
+  return bound_of(plaintext_size_in_bytes, options);
+}
+
+Result<std::size_t> core::encrypt(Call& call, std::span<const std::uint8_t> plaintext,
+                                  std::span<char> out, const EncryptOptions& options) {
+  const Policy& policy = call.kms().policy;
+  if (Result<void> checked = check_options(options, policy); !checked) return checked.error();
+  if (out.size() < bound_of(plaintext.size(), options))
     return Error{Errc::buffer_too_small, 0, "the output buffer is small"};
-  const Result<std::shared_ptr<const Key>> key = context_->resolve(options.key);
+  const auto key = call.kms().gate.key(call, options.key, Operation::encrypt);
   if (!key) return key.error();
   const Result<std::string> header = make_header(options);
   if (!header) return header.error();
   const AlgRow& alg = row(options.alg);
   const EncRow& enc = row(options.enc);
-  if (Result<void> allowed =
-          core::authorise((*key)->info(), Operation::encrypt, alg, enc, context_->policy);
-      !allowed)
-    return allowed.error();
+  if (Result<void> serves = check_use((*key)->info(), Operation::encrypt, alg, enc, policy);
+      !serves)
+    return serves.error();
   const Result<TokenCek> cek = cek_for(**key, alg, enc);
   if (!cek) return cek.error();
   return write_token(options, enc, *header, *cek, plaintext, out);
+}
+
+Result<std::size_t> Kms::encrypt(std::span<const std::uint8_t> plaintext, std::span<char> out,
+                                 const EncryptOptions& options) const {
+  const crypto::ErrorQueueGuard guard;
+  Call call(*context_, principal_, "encrypt", options.key);
+  return call.run([&] { return core::encrypt(call, plaintext, out, options); });
 }
 
 Result<std::size_t> Kms::reencrypt_bound(std::string_view token,
@@ -183,15 +195,21 @@ Result<std::size_t> Kms::reencrypt_bound(std::string_view token,
 
 Result<std::size_t> Kms::reencrypt(std::string_view token, std::span<char> out,
                                    const DecryptOptions& from, const EncryptOptions& to) const {
-  const Result<std::size_t> bound = decrypt_bound(token);
-  if (!bound) return bound;
-  if (out.size() < encrypt_bound(*bound, to))
-    return Error{Errc::buffer_too_small, 0, "the output buffer is small"};
-  crypto::SecretBuffer plaintext(*bound);
-  const auto bytes = plaintext.bytes(InsecureSecretAccess::token());
-  const Result<std::size_t> size = decrypt(token, bytes, from);
-  if (!size) return size;
-  return encrypt(bytes.first(*size), out, to);
+  const crypto::ErrorQueueGuard guard;
+  Call call(*context_, principal_, "reencrypt", from.key);
+  call.note_other(to.key);
+  return call.run([&]() -> Result<std::size_t> {
+    const Result<std::size_t> bound = decrypt_bound(token);
+    if (!bound) return bound;
+    if (out.size() < encrypt_bound(*bound, to))
+      return Error{Errc::buffer_too_small, 0, "the output buffer is small"};
+    crypto::SecretBuffer plaintext(*bound);
+    const auto bytes = plaintext.bytes(InsecureSecretAccess::token());
+    const Result<std::size_t> size = core::decrypt(call, token, bytes, from);
+    if (!size) return size;
+    call.note_no_more();
+    return core::encrypt(call, bytes.first(*size), out, to);
+  });
 }
 
 }  // namespace jwekms

@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "jwekms/base64url.hpp"
+#include "jwekms/key_uid.hpp"
 
 namespace jwekms::core {
 
@@ -50,60 +51,71 @@ Result<void> Token::parse(std::string_view text, const Policy& policy) noexcept 
   return {};
 }
 
-Result<void> Token::select(const Context& kms, const DecryptOptions& options) {
-  return view_.recipients ? select_among(kms, options) : select_only(kms, options);
+Result<void> Token::select(Call& call, const DecryptOptions& options, Operation operation) {
+  return view_.recipients ? select_among(call, options, operation)
+                          : select_only(call, options, operation);
 }
 
-Result<void> Token::select_only(const Context& kms, const DecryptOptions& options) {
+Result<void> Token::select_only(Call& call, const DecryptOptions& options, Operation operation) {
+  const Policy& policy = call.kms().policy;
   recipient_ = view_.recipient;
-  const Result<JoseHeader> header = read_header(view_, protected_header_, recipient_, kms.policy);
+  const Result<JoseHeader> header = read_header(view_, protected_header_, recipient_, policy);
   if (!header) return header.error();
   header_ = *header;
-  // Policy comes before any look-up, so that a refused algorithm says nothing about keys.
-  if (Result<void> allowed = check_header(header_, kms.policy); !allowed) return allowed;
   const std::string_view kid = options.key.empty() ? header_.kid.view() : options.key;
+  call.note_kid(kid);
+  // Policy comes before any look-up, so that a refused algorithm says nothing about keys.
+  if (Result<void> allowed = check_header(header_, policy); !allowed) return allowed;
   if (kid.empty()) return detail::malformed("kid is missing and the caller names no key");
-  Result<std::shared_ptr<const Key>> key = kms.resolve(kid);
+  Result<std::shared_ptr<const Key>> key = call.kms().gate.key(call, kid, operation);
   if (!key) return key.error();
   key_ = *std::move(key);
   return {};
 }
 
-/// RFC 7516 §5.2: the first recipient whose `kid` we hold. Others' headers may be of any sort; a
-/// fault in one counts only when no recipient is ours.
-Result<void> Token::select_among(const Context& kms, const DecryptOptions& options) {
+bool Token::is_name_of_key(std::string_view kid) const {
+  const KeyInfo& info = key_->info();
+  return kid == info.uid || std::ranges::find(info.aliases, kid) != info.aliases.end() ||
+         (info.type == KeyType::rsa && pair_of_public_half(kid) == info.uid);
+}
+
+/// RFC 7516 §5.2: the first recipient whose `kid` we hold, and the caller may use. Others' headers
+/// may be of any sort; a fault in one counts only when no recipient is ours.
+Result<void> Token::select_among(Call& call, const DecryptOptions& options, Operation operation) {
+  const Policy& policy = call.kms().policy;
+  const Gate& gate = call.kms().gate;
   Error problem = not_found;
   if (!options.key.empty()) {
-    Result<std::shared_ptr<const Key>> named = kms.resolve(options.key);
+    call.note_kid(options.key);
+    Result<std::shared_ptr<const Key>> named = gate.key(call, options.key, operation);
     if (!named) return named.error();
     key_ = *std::move(named);
   }
-  const auto is_named_key = [&](std::string_view kid) {
-    const KeyInfo& info = key_->info();
-    return kid == options.key || kid == info.uid ||
-           std::ranges::find(info.aliases, kid) != info.aliases.end();
-  };
 
   bool selected = false;
   for_each_recipient(view_, [&](const Recipient& recipient) {
-    const Result<JoseHeader> header = read_header(view_, protected_header_, recipient, kms.policy);
+    const Result<JoseHeader> header = read_header(view_, protected_header_, recipient, policy);
     const std::string_view kid = header ? header->kid.view() : std::string_view{};
     if (!header) {
       problem = header.error();
     } else if (header->alg && header->alg->support == Support::never) {
-      problem = check_header(*header, kms.policy).error();  // and no key is looked up for it
+      problem = check_header(*header, policy).error();  // and no key is looked up for it
     } else if (kid.empty()) {
       problem = detail::malformed("kid is missing");
     } else if (key_) {
-      selected = is_named_key(kid);
-    } else if (Result<std::shared_ptr<const Key>> key = kms.resolve(kid); key) {
-      key_ = *std::move(key);
-      selected = true;
-    } else if (key.error().code == Errc::bad_request) {
-      problem = key.error();  // a kid that cannot be one of ours
-    } else if (key.error().code != Errc::not_found) {
-      problem = key.error();
-      return false;  // cannot tell whether it is ours: an outage is not a missing key
+      selected = kid == options.key || is_name_of_key(kid);
+    } else {
+      Result<std::shared_ptr<const Key>> key = gate.key(call, kid, operation);
+      selected = bool{key};
+      if (key || key.error().code != Errc::not_found) call.note_kid(kid);
+      if (key) {
+        key_ = *std::move(key);
+      } else if (key.error().code == Errc::bad_request || key.error().code == Errc::forbidden) {
+        problem = key.error();  // a kid that cannot be one of ours, or a key of somebody else
+      } else if (key.error().code != Errc::not_found) {
+        problem = key.error();
+        return false;  // cannot tell whether it is ours: an outage is not a missing key
+      }
     }
     if (selected) {
       recipient_ = recipient;
@@ -112,7 +124,7 @@ Result<void> Token::select_among(const Context& kms, const DecryptOptions& optio
     return !selected;
   });
   if (!selected) return problem;
-  return check_header(header_, kms.policy);
+  return check_header(header_, policy);
 }
 
 Result<WrappedCek> Token::wrapped_cek() noexcept {

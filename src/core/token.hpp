@@ -7,9 +7,10 @@
 #include <optional>
 #include <string_view>
 
-#include "core/context.hpp"
+#include "core/call.hpp"
 #include "jwekms/jose_header.hpp"
 #include "jwekms/jwe.hpp"
+#include "jwekms/kms.hpp"
 
 namespace jwekms::core {
 
@@ -24,9 +25,10 @@ class Token {
   /// Errors: bad_request, too_large.
   [[nodiscard]] Result<void> parse(std::string_view text, const Policy& policy) noexcept;
 
-  /// Finds the recipient that is ours and its key. By `kid`, or as the caller names it; never by
-  /// trial. Errors: bad_request, unsupported_algorithm, not_found, unavailable, internal_error.
-  [[nodiscard]] Result<void> select(const Context& kms, const DecryptOptions& options);
+  /// Finds the recipient that is ours and its key, for an operation that the caller may do with it.
+  /// By `kid`, or as the caller names it; never by trial. Errors: bad_request,
+  /// unsupported_algorithm, and those of Gate::key().
+  [[nodiscard]] Result<void> select(Call& call, const DecryptOptions& options, Operation operation);
 
   /// Decodes `encrypted_key`. RFC 7516 §5.2 step 10: it is empty for `dir` alone.
   [[nodiscard]] Result<WrappedCek> wrapped_cek() noexcept;
@@ -48,8 +50,11 @@ class Token {
   [[nodiscard]] const Key& key() const noexcept { return *key_; }
 
  private:
-  [[nodiscard]] Result<void> select_only(const Context& kms, const DecryptOptions& options);
-  [[nodiscard]] Result<void> select_among(const Context& kms, const DecryptOptions& options);
+  [[nodiscard]] Result<void> select_only(Call& call, const DecryptOptions& options,
+                                         Operation operation);
+  [[nodiscard]] Result<void> select_among(Call& call, const DecryptOptions& options,
+                                          Operation operation);
+  [[nodiscard]] bool is_name_of_key(std::string_view kid) const;
 
   JweView view_;
   bool has_zip_ = false;  ///< Of the protected header; known after parse().

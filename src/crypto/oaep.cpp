@@ -10,10 +10,18 @@
 
 namespace jwekms::crypto {
 
-namespace {
+std::uint32_t equal_mask(std::uint64_t a, std::uint64_t b) noexcept {
+  std::uint64_t difference = a ^ b;
+  __asm__("" : "+r"(difference));  // the optimiser must not learn what it is
+  return static_cast<std::uint32_t>((difference | (0 - difference)) >> 63) - 1U;
+}
 
-/// Moves the first `size` bytes to the end and fills the front with zeros. Which bytes move shows
-/// neither in time nor in addresses: a leading zero is what Manger's attack wants to know of.
+void OaepOpened::wipe() noexcept {
+  secure_wipe(bytes.data(), used);
+  size = good = 0;
+  used = 0;
+}
+
 void align_right(std::span<std::uint8_t> em, std::size_t size) noexcept {
   for (std::size_t i = 0; i < em.size(); ++i) {
     const auto beyond = static_cast<std::uint8_t>((size - 1 - i) >> (sizeof(std::size_t) * 8 - 1));
@@ -29,26 +37,11 @@ void align_right(std::span<std::uint8_t> em, std::size_t size) noexcept {
   }
 }
 
-}  // namespace
-
-std::uint32_t equal_mask(std::uint64_t a, std::uint64_t b) noexcept {
-  std::uint64_t difference = a ^ b;
-  __asm__("" : "+r"(difference));  // the optimiser must not learn what it is
-  return static_cast<std::uint32_t>((difference | (0 - difference)) >> 63) - 1U;
-}
-
-void OaepOpened::wipe() noexcept {
-  secure_wipe(bytes.data(), used);
-  size = good = 0;
-  used = 0;
-}
-
-void oaep_unpad(const Library& library, Hash hash, std::span<std::uint8_t> em, std::size_t size,
+void oaep_unpad(const Library& library, Hash hash, std::span<std::uint8_t> em,
                 OaepOpened& opened) noexcept {
   const ErrorQueueGuard guard;
   const EVP_MD* md = library.digest(hash);
   const auto k = static_cast<int>(em.size());
-  align_right(em, size);
   opened.used = em.size();
   const int result = RSA_padding_check_PKCS1_OAEP_mgf1(opened.bytes.data(), k, em.data(), k, k,
                                                        nullptr, 0, md, md);

@@ -6,13 +6,15 @@
 #include <span>
 
 #include "crypto/library.hpp"
-#include "crypto/rsa_key.hpp"
 #include "jwekms/algorithms.hpp"
 #include "jwekms/secret.hpp"
 
-// RSAES-OAEP for keys whose private operation is done elsewhere: in an HSM.
+// The padding of RSAES-OAEP, taken off what the bare RSA operation gave: OpenSSL 3.0's own
+// EVP_PKEY_decrypt with OAEP leaves the padded CEK, which is as good as the CEK, in freed memory.
 
 namespace jwekms::crypto {
+
+inline constexpr std::uint32_t rsa_max_bits = 16384;
 
 /// All ones if a == b, else zero; without a branch.
 [[nodiscard]] std::uint32_t equal_mask(std::uint64_t a, std::uint64_t b) noexcept;
@@ -33,11 +35,15 @@ struct OaepOpened {
 
 /// Takes the padding off (RFC 8017 §7.1.2 step 3; empty label, MGF1 with the same hash), in time
 /// that depends on the sizes alone.
-/// @param em    what the bare RSA operation gave, at the front of a buffer as long as the modulus;
-///              moved to the back and overwritten.
-/// @param size  bytes of it; those of the number, so leading zeros may be missing.
-void oaep_unpad(const Library& library, Hash hash, std::span<std::uint8_t> em, std::size_t size,
+/// @param em  what the bare RSA operation gave, as long as the modulus; wiped.
+void oaep_unpad(const Library& library, Hash hash, std::span<std::uint8_t> em,
                 OaepOpened& opened) noexcept;
+
+/// Gives a number that came without its leading zeros the length of the modulus. Which bytes move
+/// shows neither in time nor in addresses: a leading zero is what Manger's attack wants to know of.
+/// @param em    as long as the modulus, the number at its front; whatever follows is dropped.
+/// @param size  bytes of the number.
+void align_right(std::span<std::uint8_t> em, std::size_t size) noexcept;
 
 /// Implicit rejection (RFC 7516 §11.5). @param cek  random, of the size that `enc` asks for:
 /// replaced if `opened` is good and has that size. Takes the same time in any case.

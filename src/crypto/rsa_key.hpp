@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include <array>
 #include <cstdint>
 #include <memory>
 #include <span>
@@ -9,13 +8,12 @@
 #include <vector>
 
 #include "crypto/library.hpp"
+#include "crypto/oaep.hpp"
 #include "crypto/secret_buffer.hpp"
 #include "jwekms/provider.hpp"
 #include "jwekms/result.hpp"
 
 namespace jwekms::crypto {
-
-inline constexpr std::uint32_t rsa_max_bits = 16384;
 
 /// An RSA private key in this process. Immutable; thread-safe.
 class RsaKey {
@@ -51,16 +49,15 @@ class RsaKey {
 
  private:
   RsaKey(std::shared_ptr<const Library> library, PkeyPtr pkey, std::vector<std::uint8_t> n);
-  [[nodiscard]] Result<PkeyCtxPtr> oaep_context(const AlgRow& alg, bool decrypt) const;
-  struct Opened;
-  [[nodiscard]] Result<void> oaep_decrypt(const WrappedCek& wrapped, Opened& opened) const;
+  [[nodiscard]] PkeyCtxPtr new_context() const;
+  [[nodiscard]] Result<void> oaep_decrypt(const WrappedCek& wrapped, OaepOpened& opened) const;
 
   std::shared_ptr<const Library> library_;
   PkeyPtr pkey_;
   std::vector<std::uint8_t> modulus_;
   std::uint32_t bits_;
-  /// Ready to be copied, by Hash: making one afresh costs forty times as much as a copy.
-  std::array<PkeyCtxPtr, 5> decrypting_;
+  /// For the bare operation. Ready to be copied: making one afresh costs forty times as much.
+  PkeyCtxPtr decrypting_;
 };
 
 }  // namespace jwekms::crypto

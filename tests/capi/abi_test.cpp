@@ -9,6 +9,7 @@
 
 #include "fixture.hpp"
 #include "jwekms/error.hpp"
+#include "jwekms/hsm.hpp"
 #include "jwekms/provider.hpp"
 #include "jwekms/version.hpp"
 #include "struct_size.hpp"
@@ -46,6 +47,20 @@ TEST_CASE("published values never change", "[capi][abi]") {
   CHECK(JWEKMS_KEY_FORMAT_PEM == 2);
   CHECK(JWEKMS_KEY_FORMAT_DER == 3);
   CHECK(JWEKMS_KEY_FORMAT_RAW == 4);
+  CHECK(JWEKMS_STORE_IN_HSM == 1);
+  CHECK(JWEKMS_HSM_LOGIN_USER == 1);
+  CHECK(JWEKMS_HSM_LOGIN_NONE == 2);
+  CHECK(JWEKMS_HSM_SLOT_BY_ID == 1);
+  CHECK(JWEKMS_HSM_FORBID_WEAK_KEYS == 1);
+  CHECK(JWEKMS_CEK_IN_PROCESS == 1);
+  CHECK(JWEKMS_CEK_IN_HSM == 2);
+  CHECK(JWEKMS_AS_USUAL == 0);
+  CHECK(JWEKMS_ON == 1);
+  CHECK(JWEKMS_OFF == 2);
+  CHECK(JWEKMS_FINDING_FACT == 1);
+  CHECK(JWEKMS_FINDING_CAN == 2);
+  CHECK(JWEKMS_FINDING_CANNOT == 3);
+  CHECK(JWEKMS_FINDING_WARNING == 4);
 }
 
 TEST_CASE("C's values are C++'s", "[capi][abi]") {
@@ -60,6 +75,11 @@ TEST_CASE("C's values are C++'s", "[capi][abi]") {
   CHECK(JWEKMS_KEY_FORMAT_PEM == static_cast<int>(KeyFormat::pem));
   CHECK(JWEKMS_KEY_FORMAT_DER == static_cast<int>(KeyFormat::der));
   CHECK(JWEKMS_KEY_FORMAT_RAW == static_cast<int>(KeyFormat::raw));
+  using jwekms::CekBoundary, jwekms::HsmLogin;
+  CHECK(JWEKMS_CEK_IN_PROCESS == static_cast<int>(CekBoundary::process));
+  CHECK(JWEKMS_CEK_IN_HSM == static_cast<int>(CekBoundary::hsm));
+  CHECK(JWEKMS_HSM_LOGIN_USER == static_cast<int>(HsmLogin::user));
+  CHECK(JWEKMS_HSM_LOGIN_NONE == static_cast<int>(HsmLogin::none));
 }
 
 TEST_CASE("each status has C++'s name and HTTP status", "[capi][abi]") {
@@ -129,7 +149,57 @@ TEST_CASE("layouts with 64-bit pointers", "[capi][abi]") {
       {MEMBER(jwekms_open_options, max_recipients), 168},
       {MEMBER(jwekms_open_options, max_inflated_bytes), 176},
       {MEMBER(jwekms_open_options, max_inflated_ratio), 184},
-      {WHOLE(jwekms_open_options), 192},
+      {MEMBER(jwekms_open_options, hsms), 192},
+      {MEMBER(jwekms_open_options, hsm_count), 200},
+      {MEMBER(jwekms_open_options, hsm_pools), 208},
+      {MEMBER(jwekms_open_options, hsm_pool_lens), 216},
+      {MEMBER(jwekms_open_options, hsm_pool_count), 224},
+      {MEMBER(jwekms_open_options, key_encryption_key), 232},
+      {MEMBER(jwekms_open_options, key_encryption_key_len), 240},
+      {WHOLE(jwekms_open_options), 248},
+      {MEMBER(jwekms_hsm_slot, struct_size), 0},
+      {MEMBER(jwekms_hsm_slot, flags), 4},
+      {MEMBER(jwekms_hsm_slot, number), 8},
+      {MEMBER(jwekms_hsm_slot, token_label), 16},
+      {MEMBER(jwekms_hsm_slot, token_label_len), 24},
+      {MEMBER(jwekms_hsm_slot, token_serial), 32},
+      {MEMBER(jwekms_hsm_slot, token_serial_len), 40},
+      {MEMBER(jwekms_hsm_slot, slot_id), 48},
+      {MEMBER(jwekms_hsm_slot, pin), 56},
+      {MEMBER(jwekms_hsm_slot, pin_len), 64},
+      {MEMBER(jwekms_hsm_slot, login), 72},
+      {MEMBER(jwekms_hsm_slot, reserved), 76},
+      {WHOLE(jwekms_hsm_slot), 80},
+      {MEMBER(jwekms_hsm_options, struct_size), 0},
+      {MEMBER(jwekms_hsm_options, flags), 4},
+      {MEMBER(jwekms_hsm_options, model), 8},
+      {MEMBER(jwekms_hsm_options, model_len), 16},
+      {MEMBER(jwekms_hsm_options, module_path), 24},
+      {MEMBER(jwekms_hsm_options, module_path_len), 32},
+      {MEMBER(jwekms_hsm_options, init_args), 40},
+      {MEMBER(jwekms_hsm_options, init_args_len), 48},
+      {MEMBER(jwekms_hsm_options, slots), 56},
+      {MEMBER(jwekms_hsm_options, slot_count), 64},
+      {MEMBER(jwekms_hsm_options, cek_boundary), 72},
+      {MEMBER(jwekms_hsm_options, raw_rsa_fallback), 76},
+      {MEMBER(jwekms_hsm_options, max_sessions), 80},
+      {MEMBER(jwekms_hsm_options, session_timeout_ms), 84},
+      {MEMBER(jwekms_hsm_options, admins), 88},
+      {MEMBER(jwekms_hsm_options, admin_lens), 96},
+      {MEMBER(jwekms_hsm_options, admin_count), 104},
+      {WHOLE(jwekms_hsm_options), 112},
+      {MEMBER(jwekms_finding, struct_size), 0},
+      {MEMBER(jwekms_finding, verdict), 4},
+      {MEMBER(jwekms_finding, slot), 8},
+      {MEMBER(jwekms_finding, what), 16},
+      {MEMBER(jwekms_finding, what_len), 24},
+      {MEMBER(jwekms_finding, how), 32},
+      {MEMBER(jwekms_finding, how_len), 40},
+      {MEMBER(jwekms_finding, means), 48},
+      {MEMBER(jwekms_finding, means_len), 56},
+      {MEMBER(jwekms_finding, needed), 64},
+      {MEMBER(jwekms_finding, reserved), 68},
+      {WHOLE(jwekms_finding), 72},
       {MEMBER(jwekms_decrypt_options, flags), 4},
       {MEMBER(jwekms_decrypt_options, key), 8},
       {MEMBER(jwekms_decrypt_options, key_len), 16},
@@ -253,8 +323,10 @@ TEST_CASE("structs of other releases", "[capi][abi]") {
 namespace {
 
 /// Puts a struct of options, with each sort of size, before a call.
+/// @param first_size  of the struct in the first release that had it.
 template <class Options>
-void check_sizes(const Options& options, const std::function<jwekms_status(const Options*)>& call) {
+void check_sizes(const Options& options, const std::function<jwekms_status(const Options*)>& call,
+                 std::size_t first_size = sizeof(Options)) {
   struct Larger {
     Options known;
     std::array<unsigned char, 16> tail{};
@@ -267,8 +339,9 @@ void check_sizes(const Options& options, const std::function<jwekms_status(const
   CHECK(accepted != JWEKMS_BAD_REQUEST);
   CHECK(status_with(sizeof larger) == accepted);
   CHECK(status_with(0) == JWEKMS_BAD_REQUEST);
-  CHECK(status_with(sizeof(Options) - 1) == JWEKMS_BAD_REQUEST);
-  CHECK(status_with(sizeof(Options) / 2) == JWEKMS_BAD_REQUEST);
+  CHECK(status_with(first_size) == accepted);
+  CHECK(status_with(first_size - 1) == JWEKMS_BAD_REQUEST);
+  CHECK(status_with(first_size / 2) == JWEKMS_BAD_REQUEST);
   larger.tail[15] = 1;
   CHECK(status_with(sizeof larger) == JWEKMS_BAD_REQUEST);
   CHECK(status_with(sizeof(Options) + 15) == accepted);
@@ -284,12 +357,14 @@ TEST_CASE("every call reads its options by their size", "[capi][abi]") {
   std::size_t size = 0;
 
   SECTION("open") {
-    check_sizes<jwekms_open_options>(open_options(keyring().path), [&](const auto* o) {
+    const auto open = [&](const jwekms_open_options* o) {
       jwekms_ctx* opened = nullptr;
       const jwekms_status status = jwekms_open(o, &opened, nullptr);
       jwekms_close(opened);
       return status;
-    });
+    };
+    check_sizes<jwekms_open_options>(open_options(keyring().path), open,
+                                     JWEKMS_SIZE_THROUGH(jwekms_open_options, max_inflated_ratio));
   }
   SECTION("decrypt") {
     check_sizes<jwekms_decrypt_options>(JWEKMS_DECRYPT_OPTIONS_INIT, [&](const auto* o) {

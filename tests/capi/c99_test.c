@@ -23,7 +23,10 @@ static void expect(int is_true, const char* what) {
 static void layouts(void) {
   EXPECT(sizeof(jwekms_status) == 4);
   EXPECT_SOUND(jwekms_error, text);
-  EXPECT_SOUND(jwekms_open_options, max_inflated_ratio);
+  EXPECT_SOUND(jwekms_hsm_slot, reserved);
+  EXPECT_SOUND(jwekms_hsm_options, admin_count);
+  EXPECT_SOUND(jwekms_open_options, key_encryption_key_len);
+  EXPECT_SOUND(jwekms_finding, reserved);
   EXPECT_SOUND(jwekms_decrypt_options, key_len);
   EXPECT_SOUND(jwekms_encrypt_options, aad_len);
   EXPECT_SOUND(jwekms_create_key_options, alias_count);

@@ -10,7 +10,6 @@
 #include "crypto/openssl.hpp"
 #include "providers/db/kek.hpp"
 #include "providers/db/record.hpp"
-#include "providers/db/sqlite_store.hpp"
 
 using namespace jwekms;
 using namespace jwekms::db::test;
@@ -103,7 +102,7 @@ Bytes copy_of(std::span<const std::uint8_t> bytes) { return {bytes.begin(), byte
 
 /// What the database holds under a UID, which nobody can ask the provider for.
 Bytes stored_secret(const TempDir& dir, const std::string& uid) {
-  const auto store = db::open_sqlite_store(dir.file("keys.db"), std::chrono::seconds(5)).value();
+  const auto store = db::make_store(options_in(dir));
   const db::HeldKek kek = *db::read_kek_file(dir.file("keys.db.kek")).value();
   const auto opened = db::open_record(*library(), kek.kek(), *store->find_key(uid).value()).value();
   return copy_of(opened.secret.bytes(InsecureSecretAccess::token()));
@@ -214,7 +213,7 @@ TEST_CASE("no secret is in the database, its log or a backup, after any operatio
     clean_after("resolve and use");
     CHECK(db->add_alias(uid, std::string("alias of ") + uid));
     clean_after("add_alias");
-    CHECK(db->remove_alias(std::string("alias of ") + uid));
+    CHECK(db->remove_alias(uid, std::string("alias of ") + uid));
     clean_after("remove_alias");
     (void)db->set_state(uid, KeyState::deactivated).value();
     clean_after("deactivate");
@@ -235,7 +234,7 @@ TEST_CASE("a destroyed key's sealed bytes are gone from the files", "[db]") {
   (void)db->import(rsa_import(rsa_der(), "rsa")).value();
   (void)db->create(oct_request("oct")).value();
   Scanner sealed;
-  const auto store = db::open_sqlite_store(dir.file("keys.db"), std::chrono::seconds(5)).value();
+  const auto store = db::make_store(options_in(dir));
   for (const char* uid : {"rsa", "oct"}) sealed.add((*store->find_key(uid).value()).sealed);
   CHECK_FALSE(sealed.files_with_secrets(dir.path()).empty());
   (void)db->set_state("rsa", KeyState::destroyed).value();

@@ -163,7 +163,7 @@ TEST_CASE("a redirected, forged or edited alias is damage", "[db]") {
     other.exec(edit);
     const auto db = open_db(f.dir);
     CHECK(says_damaged(db->resolve(alias)));
-    CHECK(says_damaged(db->remove_alias(alias)));
+    CHECK(says_damaged(db->remove_alias(owner, alias)));
     CHECK(says_damaged(db->resolve(owner)));  // it would list the alias
     CHECK(says_damaged(db->list({})));
     other.exec(restore_rows);

@@ -278,13 +278,14 @@ TEST_CASE("aliases come and go", "[db]") {
   CHECK(db->resolve("a").value()->info().uid == "key");
   CHECK(db->resolve("key").value()->info().aliases == std::vector<std::string>{"a", "b"});
   CHECK(db->resolve("key").value()->info().version == 3);
-  CHECK(code_of(db->remove_alias("a")) == "ok");
+  CHECK(code_of(db->remove_alias("another", "a")) == "not_found");
+  CHECK(code_of(db->remove_alias("key", "a")) == "ok");
   CHECK(code_of(db->resolve("a")) == "not_found");
   CHECK(works(*db, "b"));
   CHECK(db->resolve("b").value()->info().aliases == std::vector<std::string>{"b"});
 
-  CHECK(code_of(db->remove_alias("a")) == "not_found");
-  CHECK(code_of(db->remove_alias("key")) == "not_found");
+  CHECK(code_of(db->remove_alias("key", "a")) == "not_found");
+  CHECK(code_of(db->remove_alias("key", "key")) == "not_found");
   CHECK(code_of(db->add_alias("nobody", "c")) == "not_found");
   CHECK(code_of(db->add_alias("b", "c")) == "not_found");  // by its UID alone
   CHECK(code_of(db->add_alias("key", "hsm::softhsm2::0::c")) == "bad_request");

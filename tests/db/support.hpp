@@ -63,7 +63,7 @@ inline DatabaseOptions options_in(const TempDir& dir) { return options_for(dir.f
 inline Result<std::shared_ptr<KeyProvider>> try_open(const DatabaseOptions& options,
                                                      const WarningSink& warn = {},
                                                      const Policy& policy = {}) {
-  return open_database(library(), options, warn, policy);
+  return open_database(library(), make_store(options), options, nullptr, warn, policy);
 }
 inline std::shared_ptr<KeyProvider> open_db(const DatabaseOptions& options) {
   return try_open(options).value();

@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
 # Makes one token and runs the tests on it. usage: run.sh PROGRAM softhsm2|nss|opencryptoki [ARGS...]
+# With JWEKMS_FAULT_MODULE they see it through that forwarding module.
 set -euo pipefail
-here=$(dirname "$0")
+here=$(cd "$(dirname "$0")" && pwd)
 program=$1 token=$2
 shift 2
 # The soft token of opencryptoki is one for the machine: one test at a time.
@@ -17,4 +18,9 @@ labels=()
 lines=$("$here/tokens/$token.sh" "$dir/token" "${labels[@]}" 2>"$dir/log" 9>&-) || { cat "$dir/log" >&2; exit 1; }
 eval "$lines"
 export JWEKMS_TEST_TOKEN=${token^^} JWEKMS_TEST_TOKEN_DIR=$dir/token
+export JWEKMS_TEST_EXPECTED=$here/expected.txt
+if [[ ${JWEKMS_FAULT_MODULE-} ]]; then
+  module=JWEKMS_TEST_${JWEKMS_TEST_TOKEN}_MODULE
+  export JWEKMS_FAULT_TARGET=${!module} "$module=$JWEKMS_FAULT_MODULE"
+fi
 "$program" "$@"

@@ -4,7 +4,6 @@
 #include <dlfcn.h>
 
 #include <cstdlib>
-#include <map>
 #include <stdexcept>
 #include <string>
 #include <string_view>
@@ -13,6 +12,7 @@
 #include "../core/support.hpp"
 #include "crypto/aes_gcm.hpp"
 #include "crypto/rsa_public_key.hpp"
+#include "expected.hpp"
 #include "jwekms/jwekms.hpp"
 #include "jwekms/open.hpp"
 #include "providers/pkcs11/cryptoki.hpp"
@@ -24,44 +24,13 @@ namespace token {
 using namespace jwekms;
 using support::Bytes;
 
-inline std::string env(const std::string& name) {
-  const char* value = std::getenv(name.c_str());
-  if (value == nullptr) throw std::runtime_error("not set: " + name);
-  return value;
-}
-
-/// What the tests expect of each token: measured, so that a change shows.
-struct Expected {
-  const char* model;   ///< Whose row of the provider's table it takes.
-  bool native_sha256;  ///< CKM_RSA_PKCS_OAEP with SHA-256.
-  bool gcm;            ///< CKM_AES_GCM, and so keys for `dir`.
-  bool boundary_sha1;  ///< Keeps a CEK to itself: RSA-OAEP, RSA-OAEP-256.
-  bool boundary_sha256;
-  bool reports_cek_size;   ///< CKA_VALUE_LEN of an unwrapped key.
-  bool logout_under_load;  ///< C_Logout in one thread does not crash C_Decrypt in another.
-};
-
-inline std::string name() { return env("JWEKMS_TEST_TOKEN"); }
-
-inline const Expected& expected() {
-  static const std::map<std::string, Expected> table{
-      // clang-format off
-      //                model       sha256 gcm    b.sha1 b.sha256 size  logout
-      {"SOFTHSM2",     {"softhsm2", false, true,  true,  false,   false, true}},
-      {"NSS",          {"other",    true,  true,  true,  true,    true,  true}},
-      {"OPENCRYPTOKI", {"other",    true,  false, false, false,   true,  false}},
-      // clang-format on
-  };
-  return table.at(name());
-}
-
 inline std::string variable(const std::string& what) {
   return env("JWEKMS_TEST_" + name() + "_" + what);
 }
-inline std::string prefix() { return std::string("hsm::") + expected().model + "::0::"; }
+inline std::string prefix() { return "hsm::" + expected().model + "::0::"; }
 
 /// What Kms::list_keys takes.
-inline std::string instance_prefix() { return std::string("hsm::") + expected().model + "::"; }
+inline std::string instance_prefix() { return "hsm::" + expected().model + "::"; }
 
 inline HsmOptions options(CekBoundary boundary = CekBoundary::process) {
   HsmOptions hsm;

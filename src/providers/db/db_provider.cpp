@@ -3,9 +3,10 @@
 
 #include <utility>
 
+#include "core/encryption_lease.hpp"
 #include "jwekms/key_uid.hpp"
 #include "providers/db/db_key.hpp"
-#include "providers/db/encryption_lease.hpp"
+#include "providers/db/grants.hpp"
 #include "providers/db/key_cache.hpp"
 #include "providers/db/new_key.hpp"
 #include "providers/db/per_process.hpp"
@@ -33,6 +34,7 @@ class DatabaseProvider final : public KeyProvider {
         vault_(std::move(vault)),
         warn_(std::move(warn)),
         rsa_min_bits_(rsa_min_bits),
+        grants_(store_, vault_, options.cache_entries, options.cache_ttl),
         sessions_([entries = options.cache_entries, ttl = options.cache_ttl](
                       Session*, std::shared_ptr<const ForkMark> mark) {
           return std::make_unique<Session>(entries, ttl, std::move(mark));
@@ -98,13 +100,14 @@ class DatabaseProvider final : public KeyProvider {
     return {};
   }
 
-  Result<void> remove_alias(std::string_view alias) override {
+  Result<void> remove_alias(std::string_view uid, std::string_view alias) override {
     const Result<std::optional<AliasRow>> row = store_->find_alias(alias);
     if (!row) return row.error();
     if (!*row) return no_such_alias;
     if (const Result<void> r = vault_->check(**row); !r) return r.error();
-    const Result<KeyInfo> changed = change((*row)->uid, {.add = {}, .remove = alias},
-                                           [](KeyInfo&) -> Result<bool> { return true; });
+    if ((*row)->uid != uid) return no_such_alias;
+    const Result<KeyInfo> changed =
+        change(uid, {.add = {}, .remove = alias}, [](KeyInfo&) -> Result<bool> { return true; });
     if (!changed) return changed.error();
     return {};
   }
@@ -125,6 +128,9 @@ class DatabaseProvider final : public KeyProvider {
     if (changed && destroy) scrub();
     return changed;
   }
+
+  bool keeps_owners() const noexcept override { return true; }
+  GrantStore* grants() noexcept override { return &grants_; }
 
  private:
   /// What one process has.
@@ -170,7 +176,7 @@ class DatabaseProvider final : public KeyProvider {
     switch (record.info.type) {
       case KeyType::rsa: return make_rsa_key(library_, std::move(record.info), secret);
       case KeyType::oct: {
-        auto lease = std::make_shared<EncryptionLease>(store_, record.info.uid, session.mark);
+        auto lease = std::make_shared<core::EncryptionLease>(store_, record.info.uid, session.mark);
         return make_oct_key(library_, std::move(record.info), secret, std::move(lease));
       }
     }
@@ -292,23 +298,39 @@ class DatabaseProvider final : public KeyProvider {
   const std::shared_ptr<const Vault> vault_;
   const WarningSink warn_;
   const std::uint32_t rsa_min_bits_;
+  Grants grants_;
   PerProcess<Session> sessions_;
 };
 
 }  // namespace
 
+std::shared_ptr<Store> make_store(const DatabaseOptions& options) {
+  return make_sqlite_store(options.path, options.busy_timeout);
+}
+
 Result<std::shared_ptr<KeyProvider>> open_database(std::shared_ptr<const crypto::Library> library,
+                                                   std::shared_ptr<Store> store,
                                                    const DatabaseOptions& options,
+                                                   std::shared_ptr<core::KekWrapper> wrapper,
                                                    const WarningSink& warn, const Policy& policy) {
   if (options.cache_ttl.count() < 0 || options.busy_timeout.count() < 0)
     return Error{Errc::bad_request, 0, "a time of the database's options is negative"};
-  Result<std::shared_ptr<Store>> store = open_sqlite_store(options.path, options.busy_timeout);
-  if (!store) return store.error();
-  Result<std::shared_ptr<const Vault>> vault = Vault::open(library, *store, options, warn);
+  if (const Result<void> opened = store->open(); !opened) return opened.error();
+  Result<std::shared_ptr<const Vault>> vault =
+      Vault::open(library, store, options, std::move(wrapper), warn);
   if (!vault) return vault.error();
-  return std::shared_ptr<KeyProvider>(
-      std::make_shared<DatabaseProvider>(std::move(library), *std::move(store), *std::move(vault),
-                                         options, warn, policy.rsa_min_bits));
+  return std::shared_ptr<KeyProvider>(std::make_shared<DatabaseProvider>(
+      std::move(library), std::move(store), *std::move(vault), options, warn, policy.rsa_min_bits));
+}
+
+Result<void> rewrap_kek(std::shared_ptr<const crypto::Library> library,
+                        std::shared_ptr<Store> store, const DatabaseOptions& options,
+                        std::shared_ptr<core::KekWrapper> wrapper, core::KekWrapper& to) {
+  if (const Result<void> opened = store->open(); !opened) return opened;
+  const Result<std::shared_ptr<const Vault>> vault =
+      Vault::open(std::move(library), std::move(store), options, std::move(wrapper), {});
+  if (!vault) return vault.error();
+  return (*vault)->rewrap(to);
 }
 
 }  // namespace jwekms::db

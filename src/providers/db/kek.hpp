@@ -14,17 +14,18 @@
 namespace jwekms::db {
 
 /// A key-encryption key in a page of its own: locked, left out of core dumps, and zeroed in forked
-/// children. A child therefore reads the file again (vault.hpp).
+/// children. A child therefore reads the file, or asks the HSM, again (vault.hpp).
 class HeldKek {
  public:
+  /// Without bytes as yet.
+  HeldKek();
   explicit HeldKek(std::span<const std::uint8_t, Kek::capacity> bytes);
   [[nodiscard]] static Result<HeldKek> random(const crypto::Library& library);
 
   [[nodiscard]] const Kek& kek() const noexcept;
+  [[nodiscard]] Kek& to_fill() noexcept;
 
  private:
-  HeldKek();
-  [[nodiscard]] Kek& to_fill() noexcept;
   crypto::SecretBuffer page_;
 };
 

@@ -49,6 +49,12 @@ class Fields {
   return fields;
 }
 
+[[nodiscard]] Fields fields_of(const GrantRow& row) {
+  Fields fields("jwekms grant 1");
+  fields.text(row.uid).text(row.principal).number(row.permissions).number(row.version);
+  return fields;
+}
+
 struct Sealed {
   std::vector<std::uint8_t> iv, bytes, tag;
 };
@@ -67,23 +73,14 @@ struct Sealed {
   return sealed;
 }
 
-/// Errors: decryption_failed (a failed tag), internal_error.
-[[nodiscard]] Result<void> try_unseal(const crypto::Library& library, const Kek& kek,
-                                      const Fields& fields, std::span<const std::uint8_t> iv,
-                                      std::span<const std::uint8_t> sealed,
-                                      std::span<const std::uint8_t> tag,
-                                      std::span<std::uint8_t> out) {
-  if (iv.size() != gcm_iv_bytes || tag.size() != gcm_tag_bytes) return damaged;
-  return crypto::unseal(library, kek, iv.first<gcm_iv_bytes>(), fields.bytes(), sealed,
-                        tag.first<gcm_tag_bytes>(), out);
-}
-
 /// A failed tag is "damaged": decryption_failed would be about somebody's token.
 [[nodiscard]] Result<void> unseal(const crypto::Library& library, const Kek& kek,
                                   const Fields& fields, std::span<const std::uint8_t> iv,
                                   std::span<const std::uint8_t> sealed,
                                   std::span<const std::uint8_t> tag, std::span<std::uint8_t> out) {
-  const Result<void> done = try_unseal(library, kek, fields, iv, sealed, tag, out);
+  if (iv.size() != gcm_iv_bytes || tag.size() != gcm_tag_bytes) return damaged;
+  const Result<void> done = crypto::unseal(library, kek, iv.first<gcm_iv_bytes>(), fields.bytes(),
+                                           sealed, tag.first<gcm_tag_bytes>(), out);
   if (!done && done.error().code == Errc::decryption_failed) return damaged;
   return done;
 }
@@ -142,8 +139,6 @@ struct Sealed {
   return info;
 }
 
-constexpr std::string_view check_text = "jwekms key-encryption key check";
-
 }  // namespace
 
 Result<KeyRow> seal_record(const crypto::Library& library, const Kek& kek, const KeyInfo& info,
@@ -194,21 +189,16 @@ Result<void> check_alias(const crypto::Library& library, const Kek& kek, const A
   return unseal(library, kek, fields_of(row), row.iv, {}, row.tag, {});
 }
 
-Result<std::vector<std::uint8_t>> seal_kek_check(const crypto::Library& library, const Kek& kek) {
-  Result<Sealed> sealed = seal(library, kek, Fields(check_text), {});
+Result<GrantRow> seal_grant(const crypto::Library& library, const Kek& kek, GrantRow row) {
+  Result<Sealed> sealed = seal(library, kek, fields_of(row), {});
   if (!sealed) return sealed.error();
-  std::vector<std::uint8_t> value = std::move(sealed->iv);
-  value.insert(value.end(), sealed->tag.begin(), sealed->tag.end());
-  return value;
+  row.iv = std::move(sealed->iv);
+  row.tag = std::move(sealed->tag);
+  return row;
 }
 
-Result<void> check_kek(const crypto::Library& library, const Kek& kek,
-                       std::span<const std::uint8_t> value) {
-  if (value.size() != gcm_iv_bytes + gcm_tag_bytes) return damaged;
-  const Result<void> done = try_unseal(library, kek, Fields(check_text), value.first(gcm_iv_bytes),
-                                       {}, value.subspan(gcm_iv_bytes), {});
-  if (done || done.error().code != Errc::decryption_failed) return done;
-  return Error{Errc::crypto_failure, 0, "the key-encryption key is not this database's"};
+Result<void> check_grant(const crypto::Library& library, const Kek& kek, const GrantRow& row) {
+  return unseal(library, kek, fields_of(row), row.iv, {}, row.tag, {});
 }
 
 }  // namespace jwekms::db

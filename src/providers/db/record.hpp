@@ -8,9 +8,9 @@
 // What this cannot notice is a whole row, or a whole database, put back as it once was; nor a row
 // that was removed. Both need a memory outside the database.
 //
-// NIST SP 800-38D §8.3 allows 2^32 random IVs to a key. One goes with each change of a key or
-// alias: at a hundred changes a second, without pause, that lasts for sixteen months; changing the
-// key-encryption key starts anew. So they are not counted.
+// NIST SP 800-38D §8.3 allows 2^32 random IVs to a key. One goes with each change of a key, alias
+// or grant: at a hundred changes a second, without pause, that lasts for sixteen months; changing
+// the key-encryption key starts anew. So they are not counted.
 
 #include <cstdint>
 #include <span>
@@ -46,11 +46,10 @@ struct OpenedRecord {
 [[nodiscard]] Result<void> check_alias(const crypto::Library& library, const Kek& kek,
                                        const AliasRow& row);
 
-/// A value by which a database knows its key-encryption key.
-[[nodiscard]] Result<std::vector<std::uint8_t>> seal_kek_check(const crypto::Library& library,
-                                                               const Kek& kek);
-/// Errors: crypto_failure (another key), internal_error (damaged).
-[[nodiscard]] Result<void> check_kek(const crypto::Library& library, const Kek& kek,
-                                     std::span<const std::uint8_t> value);
+[[nodiscard]] Result<GrantRow> seal_grant(const crypto::Library& library, const Kek& kek,
+                                          GrantRow row);
+/// Errors: internal_error (damaged).
+[[nodiscard]] Result<void> check_grant(const crypto::Library& library, const Kek& kek,
+                                       const GrantRow& row);
 
 }  // namespace jwekms::db

@@ -47,8 +47,7 @@ CREATE TABLE keys (
   version INTEGER NOT NULL,
   iv BLOB NOT NULL,
   sealed BLOB NOT NULL,
-  tag BLOB NOT NULL,
-  encryptions INTEGER NOT NULL DEFAULT 0
+  tag BLOB NOT NULL
 ) STRICT;
 CREATE TABLE aliases (
   alias BLOB PRIMARY KEY NOT NULL,
@@ -57,6 +56,19 @@ CREATE TABLE aliases (
   tag BLOB NOT NULL
 ) STRICT;
 CREATE INDEX aliases_by_uid ON aliases (uid);
+CREATE TABLE encryption_counts (
+  uid BLOB PRIMARY KEY NOT NULL,
+  taken INTEGER NOT NULL
+) STRICT;
+CREATE TABLE grants (
+  uid BLOB NOT NULL,
+  principal BLOB NOT NULL,
+  permissions INTEGER NOT NULL,
+  version INTEGER NOT NULL,
+  iv BLOB NOT NULL,
+  tag BLOB NOT NULL,
+  PRIMARY KEY (uid, principal)
+) STRICT;
 )sql"};
 constexpr int schema_version = std::size(migrations);
 

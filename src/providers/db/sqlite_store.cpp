@@ -6,6 +6,8 @@
 #include <algorithm>
 #include <cerrno>
 
+#include "jwekms/access.hpp"
+#include "jwekms/key_uid.hpp"
 #include "providers/db/new_file.hpp"
 #include "providers/db/per_process.hpp"
 #include "providers/db/sqlite_connection.hpp"
@@ -19,6 +21,8 @@ constexpr Error taken{Errc::conflict, 0, "the UID or alias exists already"};
 #define JWEKMS_KEY_COLUMNS                                                                  \
   "uid, type, bits, algs, enc, state, may_decrypt, may_encrypt, owner, parent, created_at," \
   " version, iv, sealed, tag"
+
+#define JWEKMS_GRANT_COLUMNS "uid, principal, permissions, version, iv, tag"
 
 /// A statement whose parameters are bound in turn: bytes as BLOB, JOSE names as TEXT.
 class Query {
@@ -82,6 +86,17 @@ class Query {
   return {query.text_at(0), query.text_at(1), query.bytes_at(2), query.bytes_at(3)};
 }
 
+[[nodiscard]] GrantRow grant_row(Query& query) {
+  return {query.text_at(0),   query.text_at(1),  query.number_at(2),
+          query.number_at(3), query.bytes_at(4), query.bytes_at(5)};
+}
+
+[[nodiscard]] std::vector<GrantRow> all_grants(Query& query) {
+  std::vector<GrantRow> rows;
+  while (query.next()) rows.push_back(grant_row(query));
+  return rows;
+}
+
 /// All columns of a row but its UID.
 Query& bind_fields(Query& query, const KeyRow& row) {
   query.number(row.type).number(row.bits).text(row.algs).text(row.enc).number(row.state);
@@ -90,13 +105,22 @@ Query& bind_fields(Query& query, const KeyRow& row) {
   return query.bytes(row.iv).bytes(row.sealed).bytes(row.tag);
 }
 
-/// UIDs and aliases share one namespace, which no constraint of the schema expresses.
+constexpr auto rsa = static_cast<std::int64_t>(KeyType::rsa);
+
+/// UIDs, aliases and the names of public halves share one namespace, which no constraint of the
+/// schema expresses.
 [[nodiscard]] bool is_taken(SQLite::Database& database, std::string_view name) {
   Query query(database,
               "SELECT EXISTS (SELECT 1 FROM keys WHERE uid = ?1)"
-              " OR EXISTS (SELECT 1 FROM aliases WHERE alias = ?1)");
-  query.bytes(name);
+              " OR EXISTS (SELECT 1 FROM aliases WHERE alias = ?1)"
+              " OR EXISTS (SELECT 1 FROM keys WHERE uid = ?2 AND type = ?3)");
+  query.bytes(name).bytes(pair_of_public_half(name)).number(rsa);
   return query.next() && query.number_at(0) != 0;
+}
+
+[[nodiscard]] bool is_taken(SQLite::Database& database, const KeyRow& row) {
+  if (is_taken(database, row.uid)) return true;
+  return row.type == rsa && is_taken(database, row.uid + std::string(public_half_suffix));
 }
 
 [[nodiscard]] Result<void> insert_aliases(SQLite::Database& database,
@@ -113,14 +137,30 @@ Query& bind_fields(Query& query, const KeyRow& row) {
   return {};
 }
 
+void delete_grants(SQLite::Database& database, std::string_view uid) {
+  Query(database, "DELETE FROM grants WHERE uid = ?").bytes(uid).run();
+}
+
 void delete_aliases(SQLite::Database& database, std::string_view uid, const AliasChange& change) {
-  if (change.remove_all)
+  if (change.remove_all) {
     Query(database, "DELETE FROM aliases WHERE uid = ?").bytes(uid).run();
-  else if (change.remove)
+    delete_grants(database, uid);
+  } else if (change.remove) {
     Query(database, "DELETE FROM aliases WHERE alias = ? AND uid = ?")
         .bytes(*change.remove)
         .bytes(uid)
         .run();
+  }
+}
+
+/// SQLite would make the file itself, but readable by all.
+[[nodiscard]] Result<void> make_file(const std::string& path) {
+  struct stat about {};
+  if (stat(path.c_str(), &about) == 0) return {};
+  if (errno != ENOENT) return Error{Errc::unavailable, 0, "the database cannot be reached"};
+  const Result<bool> made = make_new_file(path, {});
+  if (!made) return made.error();
+  return {};
 }
 
 class SqliteStore final : public Store {
@@ -143,11 +183,14 @@ class SqliteStore final : public Store {
 
  public:
   SqliteStore(const std::string& path, std::chrono::milliseconds busy_timeout)
-      : connections_([path, busy_timeout](SqliteConnection* inherited, const auto&) {
+      : path_(path), connections_([path, busy_timeout](SqliteConnection* inherited, const auto&) {
           return std::make_unique<SqliteConnection>(path, busy_timeout, inherited);
         }) {}
 
-  [[nodiscard]] Result<void> try_open() {
+  Result<void> open() override {
+    if (path_.empty() || path_.find('\0') != std::string::npos)
+      return Error{Errc::bad_request, 0, "malformed path of a database"};
+    if (const Result<void> made = make_file(path_); !made) return made;
     return use([](SQLite::Database&) -> Result<void> { return {}; });
   }
 
@@ -173,6 +216,14 @@ class SqliteStore final : public Store {
       Query(database, "INSERT INTO meta (name, value) VALUES (?, ?)").text(key).bytes(*made).run();
       transaction.commit();
       return made;
+    });
+  }
+
+  Result<bool> replace_meta(std::string_view name, const std::vector<std::uint8_t>& from,
+                            const std::vector<std::uint8_t>& to) override {
+    return change([&](SQLite::Database& database) -> Result<bool> {
+      Query query(database, "UPDATE meta SET value = ? WHERE name = ? AND value = ?");
+      return query.bytes(to).text(std::string(name)).bytes(from).run() == 1;
     });
   }
 
@@ -225,7 +276,8 @@ class SqliteStore final : public Store {
 
   Result<void> insert(const KeyRow& row, std::span<const AliasRow> aliases) override {
     return change([&](SQLite::Database& database) -> Result<void> {
-      if (is_taken(database, row.uid)) return taken;
+      if (is_taken(database, row)) return taken;
+      delete_grants(database, row.uid);  // of a key of another provider that had the name once
       Query query(database, "INSERT INTO keys (" JWEKMS_KEY_COLUMNS
                             ") VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)");
       bind_fields(query.bytes(row.uid), row).run();
@@ -250,19 +302,70 @@ class SqliteStore final : public Store {
   Result<std::uint64_t> lease_encryptions(std::string_view uid, std::uint64_t most,
                                           std::uint64_t limit) override {
     return change([&](SQLite::Database& database) -> Result<std::uint64_t> {
-      Query find(database, "SELECT encryptions FROM keys WHERE uid = ?");
-      if (!find.bytes(uid).next()) return Error{Errc::not_found, 0, "no such key"};
-      const std::int64_t used = find.number_at(0);
+      Query find(database, "SELECT taken FROM encryption_counts WHERE uid = ?");
+      const std::int64_t used = find.bytes(uid).next() ? find.number_at(0) : 0;
       if (used < 0) return damaged_file;
       const std::uint64_t left = limit - std::min(static_cast<std::uint64_t>(used), limit);
       if (left == 0) return std::uint64_t{0};
       // The last ones are handed out in small blocks, so that no process sits on all of them.
       const std::uint64_t grant = std::clamp<std::uint64_t>(left / 16, 1, most);
-      Query(database, "UPDATE keys SET encryptions = encryptions + ? WHERE uid = ?")
-          .number(static_cast<std::int64_t>(grant))
+      Query(database,
+            "INSERT INTO encryption_counts (uid, taken) VALUES (?, ?)"
+            " ON CONFLICT (uid) DO UPDATE SET taken = taken + excluded.taken")
           .bytes(uid)
+          .number(static_cast<std::int64_t>(grant))
           .run();
       return grant;
+    });
+  }
+
+  Result<std::vector<GrantRow>> grants_to(std::string_view uid,
+                                          std::string_view principal) override {
+    return use([&](SQLite::Database& database) -> Result<std::vector<GrantRow>> {
+      Query query(database, "SELECT " JWEKMS_GRANT_COLUMNS
+                            " FROM grants WHERE uid = ? AND principal IN (?, ?)");
+      query.bytes(uid).bytes(principal).bytes(every_principal);
+      return all_grants(query);
+    });
+  }
+
+  Result<std::vector<GrantRow>> grants_of(std::string_view uid) override {
+    return use([&](SQLite::Database& database) -> Result<std::vector<GrantRow>> {
+      Query query(database,
+                  "SELECT " JWEKMS_GRANT_COLUMNS " FROM grants WHERE uid = ? ORDER BY principal");
+      return all_grants(query.bytes(uid));
+    });
+  }
+
+  Result<bool> put_grant(const GrantRow& row) override {
+    return change([&](SQLite::Database& database) -> Result<bool> {
+      Query find(database, "SELECT version FROM grants WHERE uid = ? AND principal = ?");
+      const bool exists = find.bytes(row.uid).bytes(row.principal).next();
+      if (row.version != (exists ? find.number_at(0) : 0) + 1) return false;
+      Query(database,
+            "INSERT OR REPLACE INTO grants (" JWEKMS_GRANT_COLUMNS ") VALUES (?, ?, ?, ?, ?, ?)")
+          .bytes(row.uid)
+          .bytes(row.principal)
+          .number(row.permissions)
+          .number(row.version)
+          .bytes(row.iv)
+          .bytes(row.tag)
+          .run();
+      return true;
+    });
+  }
+
+  Result<bool> remove_grant(std::string_view uid, std::string_view principal) override {
+    return change([&](SQLite::Database& database) -> Result<bool> {
+      Query query(database, "DELETE FROM grants WHERE uid = ? AND principal = ?");
+      return query.bytes(uid).bytes(principal).run() != 0;
+    });
+  }
+
+  Result<void> remove_grants(std::string_view uid) override {
+    return change([&](SQLite::Database& database) -> Result<void> {
+      delete_grants(database, uid);
+      return {};
     });
   }
 
@@ -273,29 +376,15 @@ class SqliteStore final : public Store {
   }
 
  private:
+  const std::string path_;
   PerProcess<SqliteConnection> connections_;
 };
 
-/// SQLite would make the file itself, but readable by all.
-[[nodiscard]] Result<void> make_file(const std::string& path) {
-  struct stat about {};
-  if (stat(path.c_str(), &about) == 0) return {};
-  if (errno != ENOENT) return Error{Errc::unavailable, 0, "the database cannot be reached"};
-  const Result<bool> made = make_new_file(path, {});
-  if (!made) return made.error();
-  return {};
-}
-
 }  // namespace
 
-Result<std::shared_ptr<Store>> open_sqlite_store(const std::string& path,
-                                                 std::chrono::milliseconds busy_timeout) {
-  if (path.empty() || path.find('\0') != std::string::npos)
-    return Error{Errc::bad_request, 0, "malformed path of a database"};
-  if (const Result<void> made = make_file(path); !made) return made.error();
-  auto store = std::make_shared<SqliteStore>(path, busy_timeout);
-  if (const Result<void> opened = store->try_open(); !opened) return opened.error();
-  return std::shared_ptr<Store>(std::move(store));
+std::shared_ptr<Store> make_sqlite_store(const std::string& path,
+                                         std::chrono::milliseconds busy_timeout) {
+  return std::make_shared<SqliteStore>(path, busy_timeout);
 }
 
 }  // namespace jwekms::db

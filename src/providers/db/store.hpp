@@ -9,6 +9,7 @@
 #include <string_view>
 #include <vector>
 
+#include "core/encryption_counter.hpp"
 #include "jwekms/provider.hpp"
 #include "jwekms/result.hpp"
 
@@ -38,6 +39,15 @@ struct AliasRow {
   std::vector<std::uint8_t> iv, tag;
 };
 
+/// What one principal, or every one, may do with one key, which may live in an HSM.
+struct GrantRow {
+  std::string uid;
+  std::string principal;
+  std::int64_t permissions = 0;  ///< Bits of Permissions.
+  std::int64_t version = 0;
+  std::vector<std::uint8_t> iv, tag;
+};
+
 /// What tells whether a key is still the one that was read.
 struct Stamp {
   std::string uid;
@@ -49,7 +59,7 @@ struct Stamp {
 struct AliasChange {
   std::span<const AliasRow> add;
   std::optional<std::string_view> remove;
-  bool remove_all = false;
+  bool remove_all = false;  ///< And the key's grants: it is destroyed.
 };
 
 /// Rows in, rows out; no cryptography and no secrets in the clear. Names are opaque bytes. A change
@@ -57,18 +67,21 @@ struct AliasChange {
 ///
 /// Errors of every call: unavailable (cannot be reached, locked, full), internal_error (the file is
 /// damaged or foreign).
-class Store {
+class Store : public core::EncryptionCounter {
  public:
-  Store() = default;
-  Store(const Store&) = delete;
-  Store& operator=(const Store&) = delete;
-  virtual ~Store() = default;
+  /// Makes the database if there is none. Nothing is touched before. Errors: bad_request (path).
+  [[nodiscard]] virtual Result<void> open() = 0;
 
   /// A value that belongs to the whole database. When there is none, `make` makes it, under the
   /// write lock, so that of several processes one does; it must not call the store.
   /// Errors: internal_error when there is none although there are keys.
   [[nodiscard]] virtual Result<std::vector<std::uint8_t>> meta(
       std::string_view name, const std::function<Result<std::vector<std::uint8_t>>()>& make) = 0;
+
+  /// Puts `to` in the place of `from`; false when another stands there by now.
+  [[nodiscard]] virtual Result<bool> replace_meta(std::string_view name,
+                                                  const std::vector<std::uint8_t>& from,
+                                                  const std::vector<std::uint8_t>& to) = 0;
 
   [[nodiscard]] virtual Result<std::optional<KeyRow>> find_key(std::string_view uid) = 0;
   [[nodiscard]] virtual Result<std::optional<AliasRow>> find_alias(std::string_view alias) = 0;
@@ -80,18 +93,25 @@ class Store {
   /// Of the key that a UID or alias names.
   [[nodiscard]] virtual Result<std::optional<Stamp>> stamp(std::string_view name) = 0;
 
-  /// Errors: conflict when any of the names is taken, be it by a UID or an alias.
+  /// Errors: conflict when any of the names is taken: by a UID, by an alias, or as that of a key
+  /// pair's public half (key_uid.hpp).
   [[nodiscard]] virtual Result<void> insert(const KeyRow& row,
                                             std::span<const AliasRow> aliases) = 0;
   /// Replaces a row whose version is one below `row.version`; false when there is none.
   /// Errors: conflict when an added alias is taken.
   [[nodiscard]] virtual Result<bool> update(const KeyRow& row, const AliasChange& aliases) = 0;
 
-  /// Takes encryptions from a key's count: `most`, or fewer where few are left below `limit`; 0
-  /// when there are none. Errors: not_found.
-  [[nodiscard]] virtual Result<std::uint64_t> lease_encryptions(std::string_view uid,
-                                                                std::uint64_t most,
-                                                                std::uint64_t limit) = 0;
+  /// What a principal was granted with a key, and what every one ("*") was: two rows at most.
+  [[nodiscard]] virtual Result<std::vector<GrantRow>> grants_to(std::string_view uid,
+                                                                std::string_view principal) = 0;
+  /// In the principals' own order.
+  [[nodiscard]] virtual Result<std::vector<GrantRow>> grants_of(std::string_view uid) = 0;
+  /// Puts a row in, or in the place of one whose version is one below; false when there is another.
+  [[nodiscard]] virtual Result<bool> put_grant(const GrantRow& row) = 0;
+  /// False when there is none.
+  [[nodiscard]] virtual Result<bool> remove_grant(std::string_view uid,
+                                                  std::string_view principal) = 0;
+  [[nodiscard]] virtual Result<void> remove_grants(std::string_view uid) = 0;
 
   /// Overwrites what remains of replaced rows outside the tables. False: not now.
   [[nodiscard]] virtual Result<bool> scrub() = 0;

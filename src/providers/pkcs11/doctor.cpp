@@ -1,169 +1,438 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "providers/pkcs11/doctor.hpp"
+#include "jwekms/doctor.hpp"
 
-#include "providers/pkcs11/gcm_ops.hpp"
+#include <array>
+#include <chrono>
+#include <thread>
+
 #include "providers/pkcs11/instance.hpp"
 #include "providers/pkcs11/new_objects.hpp"
+#include "providers/pkcs11/token_facts.hpp"
+#include "providers/pkcs11/trials.hpp"
 
 namespace jwekms::pkcs11 {
 
 namespace {
 
-/// One slot under examination.
-class Examination {
- public:
-  Examination(const std::shared_ptr<const crypto::Library>& library,
-              std::shared_ptr<TokenSlot> slot, std::string label, bool raw_allowed,
-              std::vector<Finding>& findings)
-      : library_(library),
-        slot_(std::move(slot)),
-        label_(std::move(label)),
-        raw_allowed_(raw_allowed),
-        findings_(findings) {}
+using namespace std::chrono_literals;
+/// A token that was lost half-way may come back, and then still has the doctor's keys.
+constexpr auto sweep_interval = 250ms;
+constexpr int sweep_attempts = 20;
 
-  /// Errors: unavailable.
-  [[nodiscard]] Result<void> run() {
-    if (const Result<void> r = rsa(); !r) return r;
-    return aes();
-  }
+constexpr Error left_behind{
+    Errc::unavailable, 0, "the HSM is out of reach; keys labelled jwekms-doctor-... may be on it"};
 
- private:
-  using Make = std::function<Result<Step>(const Session&)>;
-
-  void found(std::string what, bool can, std::string how, const char* means) {
-    findings_.push_back({slot_->number(), std::move(what), can, std::move(how), can ? "" : means});
-  }
-
-  /// Makes a key, looks at it, destroys it. Without a key when the token refuses.
-  [[nodiscard]] Result<Outcome> make(const Make& generate, KeyObject& object) {
-    const Result<Outcome> made = slot_->run(generate);
-    if (!made || !made->ok()) return made;
-    return slot_->run(
-        [&](const Session& session) { return find_key(*slot_, session, label_, object); });
-  }
-  void destroy(const KeyObject& object) {
-    (void)slot_->run([&](const Session& session) { return destroy_key(*slot_, session, object); });
-  }
-
-  [[nodiscard]] Result<void> rsa() {
-    KeyObject object;
-    const Result<Outcome> made = make(
-        [&](const Session& session) {
-          return generate_rsa(*slot_, session, label_, label_, 2048, CekBoundary::process);
-        },
-        object);
-    if (!made && made.error().code == Errc::unavailable) return made.error();
-    found("makes an RSA-2048 pair", made && made->ok(),
-          made ? name_of(made->rv) : made.error().text,
-          "RSA keys must be brought in with the HSM's own tools; the rest of RSA is not examined");
-    if (!made || !made->ok()) return {};
-    const Result<void> tried = try_rsa(object);
-    destroy(object);
-    return tried;
-  }
-
-  [[nodiscard]] Result<void> try_rsa(const KeyObject& object) {
-    const Result<std::shared_ptr<const crypto::RsaPublicKey>> public_key =
-        crypto::RsaPublicKey::from_numbers(library_, object.n, object.e);
-    if (!public_key) return public_key.error();
-    const RsaObject key(library_, slot_, object, *public_key, raw_allowed_);
-    for (const AlgRow& alg : alg_table) {
-      if (alg.mode != KeyManagement::rsa_oaep || alg.support != Support::implemented) continue;
-      const std::string name(alg.name);
-      const Result<Trial<OaepWay>> oaep = key.try_oaep(alg, raw_allowed_);
-      if (!oaep) return oaep.error();
-      const bool raw = oaep->way == OaepWay::raw;
-      found(name + ", process boundary", oaep->way.has_value(),
-            raw ? std::string("CKM_RSA_X_509, padding off in the process; itself ") +
-                      name_of(oaep->rv)
-            : oaep->way ? std::string("CKM_RSA_PKCS_OAEP")
-                        : std::string(oaep->why) + " " + name_of(oaep->rv),
-            "tokens with this alg fail with unsupported_algorithm; see raw_rsa_fallback");
-      const Result<Trial<CekSize>> kept = key.try_unwrap(alg);
-      if (!kept) return kept.error();
-      const bool by_hmac = kept->way == CekSize::by_hmac;
-      found(name + ", HSM boundary", kept->way.has_value(),
-            by_hmac     ? "C_UnwrapKey, twice: CKA_VALUE_LEN is not known"
-            : kept->way ? std::string("C_UnwrapKey")
-                        : std::string(kept->why) + ": " + name_of(kept->rv),
-            "with cek_boundary = hsm, and to keep CEKs in the HSM, this alg is refused");
-    }
-    return {};
-  }
-
-  [[nodiscard]] Result<void> aes() {
-    KeyObject object;
-    const Result<Outcome> made = make(
-        [&](const Session& session) { return generate_aes(*slot_, session, label_, label_, 32); },
-        object);
-    if (!made && made.error().code == Errc::unavailable) return made.error();
-    found("makes an AES-256 key", made && made->ok(), made ? name_of(made->rv) : made.error().text,
-          "no keys for dir are made here");
-    if (!made || !made->ok()) return {};
-    const Result<Outcome> gcm = slot_->run([&](const Session& session) -> Result<Step> {
-      CK_OBJECT_HANDLE handle = CK_INVALID_HANDLE;
-      const Result<Step> located = Locator(object).locate(*slot_, session, handle);
-      if (!located || located->rv != CKR_OK) return located;
-      GcmMessage message{{}, "aad", std::vector<std::uint8_t>(1 + gcm_tag_size)};
-      std::array<std::uint8_t, 12> iv;
-      if (const Result<void> drawn = library_->random(iv); !drawn) return drawn.error();
-      message.iv = iv;
-      constexpr std::uint8_t text[] = {'x'};
-      const Step sealed =
-          gcm_encrypt(session, handle, iv, message.aad, text, message.ciphertext_and_tag);
-      if (sealed.rv != CKR_OK) return sealed;
-      std::array<std::uint8_t, 1 + gcm_tag_size> out;
-      std::size_t written = 0;
-      return gcm_decrypt(session, handle, message, out, written, Phase::setup);
-    });
-    destroy(object);
-    if (!gcm) return gcm.error();
-    found("AES-GCM", gcm->ok(), gcm->ok() ? "CKM_AES_GCM" : name_of(gcm->rv),
-          "keys for dir, and the HSM boundary, are out of reach");
-    return {};
-  }
-
-  const std::shared_ptr<const crypto::Library>& library_;
-  const std::shared_ptr<TokenSlot> slot_;
-  const std::string label_;
-  const bool raw_allowed_;
-  std::vector<Finding>& findings_;
-};
-
-}  // namespace
-
-Result<std::vector<Finding>> examine(const std::shared_ptr<const crypto::Library>& library,
-                                     const HsmOptions& options) {
-  const Result<InstanceSettings> settings = read_settings(options, 0);
-  if (!settings) return settings.error();
-  Instance instance(library, *settings, {});
-  std::array<std::uint8_t, 4> nonce;
-  if (const Result<void> drawn = library->random(nonce); !drawn) return drawn.error();
-  std::string label = "jwekms-doctor";
-  for (const std::uint8_t byte : nonce) {
-    label += '-';
-    label += std::to_string(byte);
-  }
-  std::vector<Finding> findings;
-  for (const std::shared_ptr<TokenSlot>& slot : instance.slots()) {
-    Examination examination(library, slot, label, settings->raw_rsa_fallback, findings);
-    if (const Result<void> r = examination.run(); !r) return r.error();
-  }
-  return findings;
+[[nodiscard]] std::string code_of(CK_RV rv) {
+  const std::string_view name = name_of(rv);
+  if (name != "CKR_?") return std::string(name);
+  std::string digits;
+  for (CK_RV rest = rv; rest != 0; rest >>= 4)
+    digits.insert(digits.begin(), "0123456789ABCDEF"[rest & 15]);
+  return "CKR_ 0x" + digits;
 }
 
-Result<std::string> doctor(const HsmOptions& options) {
-  const Result<std::shared_ptr<const crypto::Library>> library = crypto::Library::open("");
-  if (!library) return library.error();
-  const Result<std::vector<Finding>> findings = examine(*library, options);
-  if (!findings) return findings.error();
-  std::string text;
-  for (const Finding& finding : *findings) {
-    text += "slot " + std::to_string(finding.slot) + ": " + (finding.can ? "yes  " : "no   ") +
-            finding.what + " (" + finding.how + ")\n";
-    if (!finding.means.empty()) text += "             " + finding.means + "\n";
-  }
+/// How a trial ended: the call and its code; or, where the calls went well, what came of them.
+[[nodiscard]] std::string ending(std::string_view why, CK_RV rv) {
+  std::string text(why);
+  const bool is_call = why.starts_with("C_") || why.starts_with("CKM_");
+  if (is_call && rv != CKR_OK) text += ' ' + code_of(rv);
   return text;
 }
 
+/// Destroys all token objects that carry one of the labels, whatever they are.
+[[nodiscard]] Result<Step> destroy_labelled(TokenSlot& slot, const Session& session,
+                                            std::initializer_list<std::string> labels) {
+  Step last{};
+  bool none = true;
+  for (const std::string& label : labels) {
+    Template wanted;
+    wanted.flag(CKA_TOKEN, true);
+    wanted.text(CKA_LABEL, label);
+    std::vector<CK_OBJECT_HANDLE> found;
+    if (const CK_RV rv = find_objects(session, wanted, found); rv != CKR_OK) return Step{rv};
+    for (const CK_OBJECT_HANDLE object : found) {
+      none = false;
+      const CK_RV rv = session.f->C_DestroyObject(session.handle, object);
+      if (rv != CKR_OK) last = {rv};
+    }
+  }
+  return none ? slot.believe_absence(session) : last;
+}
+
+/// One slot under examination. Whatever it makes on the token carries its label.
+class Examination {
+ public:
+  Examination(const Instance& instance, std::shared_ptr<TokenSlot> slot, std::string label)
+      : library_(instance.library()),
+        boundary_(instance.settings().boundary),
+        raw_allowed_(instance.settings().raw_rsa_fallback),
+        slot_(std::move(slot)),
+        label_(std::move(label)) {}
+
+  /// Errors: unavailable, internal_error.
+  [[nodiscard]] Result<std::vector<HsmFinding>> run() {
+    const Result<void> examined = examine();
+    if (!examined && !made_keys_) return examined.error();
+    const Result<bool> swept = sweep_insistently();
+    if (!examined) return swept ? examined.error() : left_behind;
+    if (!swept) return left_behind;
+    if (!*swept) destroys_ = false;
+    if (made_keys_)
+      found(destroys_ ? HsmVerdict::can : HsmVerdict::cannot, "keys: destroy", "C_DestroyObject",
+            "keys labelled jwekms-doctor-... stay on the token; remove them with its own tools");
+    return std::move(findings_);
+  }
+
+ private:
+  using Try = std::function<Result<Step>(const Session&, Progress&)>;
+  using Make = std::function<Result<Step>(const Session&)>;
+
+  void found(HsmVerdict verdict, std::string what, std::string how, const char* means,
+             bool needed = false) {
+    const bool good = verdict == HsmVerdict::fact || verdict == HsmVerdict::can;
+    findings_.push_back(
+        {slot_->number(), verdict, std::move(what), std::move(how), good ? "" : means, needed});
+  }
+
+  [[nodiscard]] Result<void> examine() {
+    TokenFacts facts;
+    const Result<Outcome> read =
+        slot_->run([&](const Session& session) { return read_token_facts(session, facts); });
+    if (!read) return read.error();
+    for (auto& [name, value] : facts) found(HsmVerdict::fact, name, value, "");
+    if (const Result<void> r = rsa(); !r) return r;
+    if (const Result<void> r = aes(); !r) return r;
+    return attributes();
+  }
+
+  // ---- What the trials have in common ----
+
+  /// Runs a trial and tells what came of it. Errors: unavailable.
+  [[nodiscard]] Result<bool> attempt(const Try& trial, std::string& how) {
+    Progress progress;
+    const Result<Outcome> outcome = slot_->run([&](const Session& session) {
+      progress = {};
+      return trial(session, progress);
+    });
+    if (!outcome) {
+      if (outcome.error().code == Errc::unavailable) return outcome.error();
+      how = outcome.error().text;
+      return false;
+    }
+    how = ending(progress.at, outcome->rv);
+    return outcome->ok() && !progress.wrong;
+  }
+
+  [[nodiscard]] Result<bool> capability(const char* what, const char* means, const Try& trial) {
+    std::string how;
+    const Result<bool> can = attempt(trial, how);
+    if (can) found(*can ? HsmVerdict::can : HsmVerdict::cannot, what, std::move(how), means);
+    return can;
+  }
+
+  /// A property that everybody would like a token to have.
+  [[nodiscard]] Result<void> property(const char* what, const char* means, const Try& trial) {
+    std::string how;
+    const Result<bool> has = attempt(trial, how);
+    if (!has) return has.error();
+    found(*has ? HsmVerdict::fact : HsmVerdict::warning, what, *has ? "yes" : std::move(how),
+          means);
+    return {};
+  }
+
+  /// Makes a token object, which sweep() takes away. Errors: unavailable.
+  [[nodiscard]] Result<bool> make(std::string what, const char* call, const char* means,
+                                  const Make& generate) {
+    made_keys_ = true;
+    std::string how;
+    const Result<bool> made = attempt(
+        [&](const Session& session, Progress& progress) {
+          progress.at = call;
+          return generate(session);
+        },
+        how);
+    if (made)
+      found(*made ? HsmVerdict::can : HsmVerdict::cannot, std::move(what), std::move(how), means);
+    return made;
+  }
+  [[nodiscard]] Result<KeyObject> find() {
+    KeyObject object;
+    const Result<Outcome> outcome = slot_->run(
+        [&](const Session& session) { return find_key(*slot_, session, label_, object); });
+    if (!outcome) return outcome.error();
+    if (!outcome->ok()) return Error{Errc::internal_error, 0, "the HSM refused a search"};
+    return object;
+  }
+
+  /// Destroys what was made. False: the token would not. Errors: unavailable.
+  [[nodiscard]] Result<bool> sweep() {
+    const Result<Outcome> outcome = slot_->run([&](const Session& session) {
+      return destroy_labelled(*slot_, session, {label_, cek_label()});
+    });
+    if (!outcome) return outcome.error();
+    return outcome->ok();
+  }
+  [[nodiscard]] Result<void> sweep_between() {
+    const Result<bool> swept = sweep();
+    if (!swept) return swept.error();
+    destroys_ &= *swept;
+    return {};
+  }
+  [[nodiscard]] Result<bool> sweep_insistently() {
+    Result<bool> swept = sweep();
+    for (int i = 1; !swept && i < sweep_attempts; ++i) {
+      std::this_thread::sleep_for(sweep_interval);
+      swept = sweep();
+    }
+    return swept;
+  }
+  [[nodiscard]] std::string cek_label() const { return label_ + "-cek"; }
+
+  // ---- RSA ----
+
+  [[nodiscard]] Result<bool> make_rsa(std::string what, std::uint32_t bits, CekBoundary boundary,
+                                      const char* means) {
+    return make(std::move(what), "C_GenerateKeyPair", means, [&](const Session& session) {
+      return generate_rsa(*slot_, session, label_, label_, bits, boundary);
+    });
+  }
+
+  [[nodiscard]] Result<void> rsa() {
+    constexpr const char* elsewhere = "keys of this size must be made with the HSM's own tools";
+    const Result<bool> made = make_rsa("RSA-2048: create", 2048, CekBoundary::process, elsewhere);
+    if (!made) return made.error();
+    if (const Result<void> r = *made ? with_rsa_key() : without_rsa_key(); !r) return r;
+    if (const Result<void> r = sweep_between(); !r) return r;
+    for (const std::uint32_t bits : {3072U, 4096U}) {
+      const Result<bool> larger = make_rsa("RSA-" + std::to_string(bits) + ": create", bits,
+                                           CekBoundary::process, elsewhere);
+      if (!larger) return larger.error();
+      if (const Result<void> r = sweep_between(); !r) return r;
+    }
+    const Result<bool> guarded =
+        make_rsa("RSA-2048 that only unwraps: create", 2048, CekBoundary::hsm,
+                 "keys for the HSM boundary must be made with the HSM's own tools");
+    if (!guarded) return guarded.error();
+    return sweep_between();
+  }
+
+  [[nodiscard]] static bool is_examined(const AlgRow& alg) noexcept {
+    return alg.mode == KeyManagement::rsa_oaep && alg.support == Support::implemented;
+  }
+  /// In the name of an operation and of the boundary that rests on it.
+  [[nodiscard]] bool needs(const AlgRow& alg, CekBoundary boundary) const {
+    return boundary == boundary_ && Policy{}.algs.contains(alg.id);
+  }
+  void found_for(const AlgRow& alg, const char* what, bool can, std::string how, const char* means,
+                 bool needed = false) {
+    found(can ? HsmVerdict::can : HsmVerdict::cannot, std::string(alg.name) + ": " + what,
+          std::move(how), means, needed);
+  }
+
+  static constexpr const char* in_process = "decrypt, CEK in the process";
+  static constexpr const char* in_hsm = "decrypt, CEK in the HSM";
+  static constexpr const char* keep = "keep a CEK in the HSM";
+  static constexpr const char* process_means =
+      "with cek_boundary process, tokens with this alg fail with unsupported_algorithm";
+  static constexpr const char* hsm_means =
+      "with cek_boundary hsm, tokens with this alg fail with unsupported_algorithm";
+  static constexpr const char* keep_means = "unwrap_key with store_in_hsm is refused for this alg";
+  static constexpr const char* bare = "bare RSA: decrypt";
+  static constexpr const char* bare_means = "raw_rsa_fallback is of no use";
+
+  [[nodiscard]] Result<void> without_rsa_key() {
+    constexpr const char* how = "not examined: no RSA key could be made";
+    for (const AlgRow& alg : alg_table) {
+      if (!is_examined(alg)) continue;
+      found_for(alg, in_process, false, how, process_means, needs(alg, CekBoundary::process));
+      found_for(alg, in_hsm, false, how, hsm_means, needs(alg, CekBoundary::hsm));
+      found_for(alg, keep, false, how, keep_means);
+    }
+    found(HsmVerdict::cannot, bare, how, bare_means);
+    return {};
+  }
+
+  [[nodiscard]] Result<void> with_rsa_key() {
+    const Result<KeyObject> object = find();
+    if (!object) return object.error();
+    const Result<std::shared_ptr<const crypto::RsaPublicKey>> public_key =
+        crypto::RsaPublicKey::from_numbers(library_, object->n, object->e);
+    if (!public_key) return public_key.error();
+    const RsaObject key(library_, slot_, *object, *public_key, raw_allowed_);
+    for (const AlgRow& alg : alg_table) {
+      if (!is_examined(alg)) continue;
+      if (const Result<void> r = try_process(key, alg); !r) return r;
+      if (const Result<void> r = try_hsm(key, alg); !r) return r;
+    }
+    const Result<Trial<OaepWay>> raw = key.try_oaep(row(Alg::RSA_OAEP), OaepWay::raw);
+    if (!raw) return raw.error();
+    found(raw->way ? HsmVerdict::can : HsmVerdict::cannot, bare,
+          raw->way ? "CKM_RSA_X_509" : ending(raw->why, raw->rv), bare_means);
+    return {};
+  }
+
+  [[nodiscard]] Result<void> try_process(const RsaObject& key, const AlgRow& alg) {
+    Result<Trial<OaepWay>> trial = key.try_oaep(alg, OaepWay::native);
+    if (!trial) return trial.error();
+    std::string how = "CKM_RSA_PKCS_OAEP";
+    if (!trial->way) {
+      how = ending(trial->why, trial->rv);
+      if (raw_allowed_) {
+        trial = key.try_oaep(alg, OaepWay::raw);
+        if (!trial) return trial.error();
+        if (trial->way) how = "CKM_RSA_X_509, padding off in the process; " + how;
+      }
+    }
+    found_for(alg, in_process, trial->way.has_value(), std::move(how), process_means,
+              needs(alg, CekBoundary::process));
+    return {};
+  }
+
+  [[nodiscard]] Result<void> try_hsm(const RsaObject& key, const AlgRow& alg) {
+    const Result<Trial<CekSize>> trial = key.try_unwrap(alg);
+    if (!trial) return trial.error();
+    std::string how = "C_UnwrapKey, CKM_AES_GCM";
+    if (trial->way == CekSize::by_hmac) how += "; twice, as CKA_VALUE_LEN is not told";
+    if (!trial->way) how = ending(trial->why, trial->rv);
+    const bool can = trial->way.has_value();
+    found_for(alg, in_hsm, can, how, hsm_means, needs(alg, CekBoundary::hsm));
+    if (can) return try_keeping(key, alg);
+    found_for(alg, keep, false, std::move(how), keep_means);
+    return {};
+  }
+
+  [[nodiscard]] Result<void> try_keeping(const RsaObject& key, const AlgRow& alg) {
+    const EncRow& enc = row(Enc::A256GCM);
+    Cek cek;
+    const auto access = InsecureSecretAccess::token();
+    if (const Result<void> r = library_->random(cek.fill(enc.cek_bytes, access)); !r) return r;
+    const Result<std::vector<std::uint8_t>> wrapped = key.public_key().wrap(alg, cek);
+    if (!wrapped) return wrapped.error();
+    const JoseHeader header{};
+    const Result<void> kept =
+        key.unwrap_to_token({alg, enc, header, {*wrapped}}, cek_label(), cek_label());
+    if (!kept && kept.error().code == Errc::unavailable) return kept;
+    found_for(alg, keep, kept.has_value(), kept ? "C_UnwrapKey" : kept.error().text, keep_means);
+    const Result<Outcome> destroyed = slot_->run(
+        [&](const Session& session) { return destroy_labelled(*slot_, session, {cek_label()}); });
+    if (!destroyed) return destroyed.error();
+    destroys_ &= destroyed->ok();
+    return {};
+  }
+
+  // ---- AES ----
+
+  [[nodiscard]] Result<void> aes() {
+    const Result<bool> made = make(
+        "AES-256: create", "C_GenerateKey", "AES keys must be made with the HSM's own tools",
+        [&](const Session& session) { return generate_aes(*slot_, session, label_, label_, 32); });
+    if (!made) return made.error();
+    if (const Result<void> r = *made ? with_aes_key() : Result<void>(); !r) return r;
+    return sweep_between();
+  }
+
+  [[nodiscard]] Result<void> with_aes_key() {
+    const Result<KeyObject> object = find();
+    if (!object) return object.error();
+    const Locator locator(*object);
+    const auto with_key = [&](const auto& trial) -> Try {
+      return [&](const Session& session, Progress& progress) -> Result<Step> {
+        CK_OBJECT_HANDLE key = CK_INVALID_HANDLE;
+        Result<Step> located = locator.locate(*slot_, session, key);
+        if (!located || located->rv != CKR_OK) return located;
+        return trial(*library_, session, key, progress);
+      };
+    };
+    const Result<bool> encrypts = capability(
+        "dir: encrypt", "no tokens are made with AES keys in this HSM", with_key(try_gcm_encrypt));
+    if (!encrypts) return encrypts.error();
+    const Result<bool> decrypts = capability(
+        "dir: decrypt", "tokens with dir for keys in this HSM fail", with_key(try_gcm_decrypt));
+    if (!decrypts) return decrypts.error();
+    return key_encryption_key(*encrypts && *decrypts);
+  }
+
+  [[nodiscard]] Result<void> key_encryption_key(bool by_gcm) {
+    constexpr const char* means = "key_encryption_key cannot go this way";
+    found(by_gcm ? HsmVerdict::can : HsmVerdict::cannot, "key-encryption key: AES-GCM",
+          by_gcm ? "CKM_AES_GCM" : "see dir", means);
+    const Result<bool> wraps = capability("key-encryption key: AES key wrap", means, try_key_wrap);
+    if (!wraps) return wraps.error();
+    return {};
+  }
+
+  // ---- Attributes ----
+
+  [[nodiscard]] Result<void> attributes() {
+    if (const Result<void> r =
+            property("unwrapped keys are as asked for",
+                     "a CEK that is unwrapped in this token can be read from it: refused here",
+                     [&](const Session& session, Progress& progress) {
+                       return try_unwrapped_attributes(library_, session, progress);
+                     });
+        !r)
+      return r;
+    if (const Result<void> r = property(
+            "CKA_SIGN is off by default",
+            "say CKA_SIGN = false when you make a key for the HSM boundary with other tools",
+            try_sign_default);
+        !r)
+      return r;
+    if (const Result<void> r =
+            property("CKA_UNWRAP_TEMPLATE is kept to",
+                     "another program with the PIN can unwrap a CEK so that it can be read",
+                     [&](const Session& session, Progress& progress) {
+                       return try_unwrap_template(library_, session, progress);
+                     });
+        !r)
+      return r;
+    return property("keys that are not extractable stay",
+                    "another program with the PIN can bring a CEK out", try_wrap_out);
+  }
+
+  const std::shared_ptr<const crypto::Library>& library_;
+  const CekBoundary boundary_;
+  const bool raw_allowed_;
+  const std::shared_ptr<TokenSlot> slot_;
+  const std::string label_;
+  bool made_keys_ = false;
+  bool destroys_ = true;
+  std::vector<HsmFinding> findings_;
+};
+
+[[nodiscard]] Result<std::string> new_label(const crypto::Library& library) {
+  std::array<std::uint8_t, 8> nonce;
+  if (const Result<void> drawn = library.random(nonce); !drawn) return drawn.error();
+  std::string label = "jwekms-doctor-";
+  for (const std::uint8_t byte : nonce) {
+    label += "0123456789abcdef"[byte >> 4];
+    label += "0123456789abcdef"[byte & 15];
+  }
+  return label;
+}
+
+}  // namespace
 }  // namespace jwekms::pkcs11
+
+namespace jwekms {
+
+Result<std::vector<HsmFinding>> doctor(const HsmOptions& options) {
+  using namespace pkcs11;
+  const crypto::ErrorQueueGuard guard;
+  const Result<std::shared_ptr<const crypto::Library>> library = crypto::Library::open("");
+  if (!library) return library.error();
+  const Result<InstanceSettings> settings = read_settings(options, 0);
+  if (!settings) return settings.error();
+  const Instance instance(*library, *settings, nullptr, nullptr, {});
+  const Result<std::string> label = new_label(**library);
+  if (!label) return label.error();
+  std::vector<HsmFinding> all;
+  for (const std::shared_ptr<TokenSlot>& slot : instance.slots()) {
+    Result<std::vector<HsmFinding>> findings = Examination(instance, slot, *label).run();
+    if (!findings) return findings.error();
+    std::ranges::move(*findings, std::back_inserter(all));
+  }
+  return all;
+}
+
+}  // namespace jwekms

@@ -119,12 +119,6 @@ class HsmAesKey final : public HsmKey {
 
 }  // namespace
 
-Result<void> ProcessBudget::take() {
-  if (taken_.fetch_add(1, std::memory_order_relaxed) < limit) return {};
-  taken_.fetch_sub(1, std::memory_order_relaxed);
-  return Error{Errc::forbidden, 0, "this key's encryptions are used up"};
-}
-
 std::shared_ptr<const HsmKey> make_aes_key(std::shared_ptr<const crypto::Library> library,
                                            KeyInfo info, std::shared_ptr<TokenSlot> slot,
                                            const KeyObject& object,

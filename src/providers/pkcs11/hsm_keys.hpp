@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include <atomic>
-#include <cstdint>
 #include <memory>
 
 #include "crypto/aes_gcm.hpp"
@@ -25,19 +23,6 @@ class HsmKey : public Key {
 [[nodiscard]] std::shared_ptr<const HsmKey> make_rsa_key(
     std::shared_ptr<const crypto::Library> library, KeyInfo info,
     std::shared_ptr<const RsaObject> rsa, CekBoundary boundary);
-
-/// Counts what this process encrypts under one key of a token. Tokens offer no durable counter that
-/// all share, so each process may use a sixteenth of the 2^32 that random IVs allow (NIST SP
-/// 800-38D §8.3): sixteen processes, or lives of one, are within it, and a key that sees more is to
-/// be replaced by its owner. Thread-safe.
-class ProcessBudget final : public crypto::EncryptionBudget {
- public:
-  static constexpr std::uint64_t limit = std::uint64_t{1} << 28;
-  Result<void> take() override;
-
- private:
-  std::atomic<std::uint64_t> taken_ = 0;
-};
 
 [[nodiscard]] std::shared_ptr<const HsmKey> make_aes_key(
     std::shared_ptr<const crypto::Library> library, KeyInfo info, std::shared_ptr<TokenSlot> slot,

@@ -6,6 +6,7 @@
 
 #include "core/per_process.hpp"
 #include "providers/pkcs11/instance.hpp"
+#include "providers/pkcs11/kek_object.hpp"
 #include "providers/pkcs11/new_objects.hpp"
 
 namespace jwekms::pkcs11 {
@@ -18,12 +19,14 @@ constexpr Error refused{Errc::unsupported_algorithm, 0, "the HSM does not make s
 class HsmProvider final : public KeyProvider {
  public:
   HsmProvider(const std::shared_ptr<const crypto::Library>& library, InstanceSettings settings,
-              const WarningSink& warn, std::uint32_t rsa_min_bits)
+              const std::shared_ptr<core::EncryptionCounter>& counter, const WarningSink& warn,
+              std::uint32_t rsa_min_bits)
       : settings_(std::move(settings)),
         rsa_min_bits_(rsa_min_bits),
-        instance_([this, library, warn](Instance*, const std::shared_ptr<const core::ForkMark>&) {
-          return std::make_unique<Instance>(library, settings_, warn);
-        }) {}
+        instance_(
+            [this, library, counter, warn](Instance*, std::shared_ptr<const core::ForkMark> mark) {
+              return std::make_unique<Instance>(library, settings_, counter, std::move(mark), warn);
+            }) {}
 
   /// Errors: unavailable.
   [[nodiscard]] Result<void> connect() {
@@ -36,6 +39,12 @@ class HsmProvider final : public KeyProvider {
   }
 
   std::string_view uid_prefix() const noexcept override { return settings_.uid_prefix; }
+  std::span<const std::string> admins() const noexcept override { return settings_.admins; }
+
+  [[nodiscard]] Result<Instance::Place> place_of(std::string_view uid) const {
+    return instance_.get().place_of(uid);
+  }
+  [[nodiscard]] ReservedKey& reserved() const noexcept { return *settings_.reserved; }
 
   std::string place_of_new_keys() const override {
     const Instance& instance = instance_.get();
@@ -116,6 +125,7 @@ class HsmProvider final : public KeyProvider {
     Instance& instance = instance_.get();
     const Result<Instance::Place> place = instance.place_of(uid);
     if (!place) return place.error();
+    if (settings_.reserved->is(*place->slot, place->label)) return reserved_key;
     KeyObject object;
     // The search comes first, alone: a destruction that is repeated finds nothing.
     Result<Outcome> outcome = place->slot->run([&](const Session& session) {
@@ -207,20 +217,42 @@ class HsmProvider final : public KeyProvider {
 
 Result<std::vector<std::shared_ptr<KeyProvider>>> open_hsms(
     const std::shared_ptr<const crypto::Library>& library, std::span<const HsmOptions> options,
-    const WarningSink& warn, const Policy& policy) {
+    const std::shared_ptr<core::EncryptionCounter>& counter, const WarningSink& warn,
+    const Policy& policy) {
   std::vector<std::shared_ptr<KeyProvider>> providers;
+  const auto reserved = std::make_shared<ReservedKey>();
   for (std::size_t i = 0; i < options.size(); ++i) {
     const auto before = std::ranges::count_if(
         options.first(i), [&](const HsmOptions& o) { return o.model == options[i].model; });
     Result<InstanceSettings> settings =
         read_settings(options[i], static_cast<std::uint32_t>(before));
     if (!settings) return settings.error();
-    auto provider =
-        std::make_shared<HsmProvider>(library, *std::move(settings), warn, policy.rsa_min_bits);
+    settings->reserved = reserved;
+    auto provider = std::make_shared<HsmProvider>(library, *std::move(settings), counter, warn,
+                                                  policy.rsa_min_bits);
     if (const Result<void> connected = provider->connect(); !connected) return connected.error();
     providers.push_back(std::move(provider));
   }
   return providers;
+}
+
+Result<std::shared_ptr<core::KekWrapper>> open_kek_wrapper(
+    const std::shared_ptr<const crypto::Library>& library,
+    std::span<const std::shared_ptr<KeyProvider>> hsms, const std::string& uid,
+    const WarningSink& warn) {
+  const auto owner = std::ranges::find_if(
+      hsms, [&](const auto& hsm) { return uid.starts_with(hsm->uid_prefix()); });
+  if (owner == hsms.end()) return bad("key_encryption_key names no HSM of the options");
+  const auto provider = std::static_pointer_cast<HsmProvider>(*owner);
+  const Result<Instance::Place> place = provider->place_of(uid);
+  if (!place && place.error().code == Errc::not_found)
+    return bad("key_encryption_key names no slot of the HSM");
+  if (!place) return place.error();
+  auto kek = std::make_shared<KekObject>(library, uid,
+                                         [provider, uid] { return provider->place_of(uid); });
+  if (const Result<void> ready = kek->prepare(provider->reserved(), warn); !ready)
+    return ready.error();
+  return std::shared_ptr<core::KekWrapper>(std::move(kek));
 }
 
 }  // namespace jwekms::pkcs11

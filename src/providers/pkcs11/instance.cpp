@@ -30,6 +30,10 @@ Result<InstanceSettings> read_settings(const HsmOptions& options, std::uint32_t 
   settings.model = find_model(options.model);
   if (settings.model == nullptr) return bad("unknown HSM model");
   if (options.slots.empty()) return bad("an HSM has no slots");
+  // These become C strings, which a NUL would cut short without a word.
+  const auto has_nul = [](const std::string& text) { return text.find('\0') != text.npos; };
+  if (has_nul(options.module_path) || has_nul(options.init_args))
+    return bad("NUL in an HSM's module path or init arguments");
   if (options.max_sessions == 0 || options.max_sessions > 4096)
     return bad("an HSM has 1 to 4096 sessions");
   if (options.session_timeout.count() < 0) return bad("an HSM's session timeout is negative");
@@ -45,9 +49,13 @@ Result<InstanceSettings> read_settings(const HsmOptions& options, std::uint32_t 
   settings.boundary = options.cek_boundary;
   settings.raw_rsa_fallback = options.raw_rsa_fallback.value_or(settings.model->raw_rsa_fallback);
   settings.forbid_weak_keys = options.forbid_weak_keys;
+  for (const std::string& admin : options.admins)
+    if (const Result<void> checked = check_grantee(admin); !checked) return checked.error();
+  settings.admins = options.admins;
   for (const HsmSlot& slot : options.slots) {
     const auto same = [&](const TokenSlot::Settings& s) { return s.slot.number == slot.number; };
     if (std::ranges::any_of(settings.slots, same)) return bad("two HSM slots with one number");
+    if (has_nul(slot.pin)) return bad("NUL in an HSM's PIN");
     std::shared_ptr<const Pin> pin;
     if (slot.login == HsmLogin::user) {
       Result<std::shared_ptr<const Pin>> read = read_pin(slot.pin);
@@ -65,8 +73,12 @@ Result<InstanceSettings> read_settings(const HsmOptions& options, std::uint32_t 
 }
 
 Instance::Instance(std::shared_ptr<const crypto::Library> library, const InstanceSettings& settings,
-                   WarningSink warn)
-    : library_(std::move(library)), settings_(settings), warn_(std::move(warn)) {
+                   std::shared_ptr<core::EncryptionCounter> counter,
+                   std::shared_ptr<const core::ForkMark> mark, WarningSink warn)
+    : library_(std::move(library)),
+      settings_(settings),
+      budgets_(std::move(counter), std::move(mark)),
+      warn_(std::move(warn)) {
   const std::shared_ptr<Module> module = Module::get(settings.module_path, settings.init_args);
   for (std::size_t i = 0; i < settings.slots.size(); ++i)
     slots_.push_back(
@@ -88,7 +100,7 @@ std::string Instance::uid_of(const TokenSlot& slot, std::string_view label) cons
   return uid;
 }
 
-KeyInfo Instance::info_of(const TokenSlot& slot, const KeyObject& object) const {
+KeyInfo Instance::info_of(TokenSlot& slot, const KeyObject& object) const {
   KeyInfo info;
   info.uid = uid_of(slot, object.label);
   if (object.is_rsa()) {
@@ -111,8 +123,9 @@ KeyInfo Instance::info_of(const TokenSlot& slot, const KeyObject& object) const 
       object.value_bytes == 0 && id.enc ? row(*id.enc).cek_bytes : object.value_bytes;
   info.bits = static_cast<std::uint32_t>(bytes * 8);
   info.algs = {Alg::dir};
-  info.may_decrypt = object.may_decrypt;
-  info.may_encrypt = object.may_encrypt;
+  const bool reserved = settings_.reserved->is(slot, object.label);
+  info.may_decrypt = object.may_decrypt && !reserved;
+  info.may_encrypt = object.may_encrypt && !reserved;
   return info;
 }
 
@@ -166,14 +179,9 @@ Result<std::shared_ptr<const HsmKey>> Instance::make_key(const std::shared_ptr<T
                                                  settings_.raw_rsa_fallback);
     return make_rsa_key(library_, std::move(info), std::move(rsa), settings_.boundary);
   }
+  if (settings_.reserved->is(*slot, object.label)) return reserved_key;
   if (!object.is_aes()) return Error{Errc::crypto_failure, 0, "the HSM key is neither RSA nor AES"};
-  std::shared_ptr<ProcessBudget> budget;
-  {
-    const std::lock_guard lock(cache_mutex_);
-    std::shared_ptr<ProcessBudget>& place = budgets_[info.uid];
-    if (!place) place = std::make_shared<ProcessBudget>();
-    budget = place;
-  }
+  std::shared_ptr<crypto::EncryptionBudget> budget = budgets_.of(info.uid);
   return make_aes_key(library_, std::move(info), slot, object, std::move(budget));
 }
 

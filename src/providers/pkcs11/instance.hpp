@@ -13,8 +13,10 @@
 #include "crypto/library.hpp"
 #include "jwekms/hsm.hpp"
 #include "jwekms/open.hpp"
+#include "providers/pkcs11/budgets.hpp"
 #include "providers/pkcs11/hsm_keys.hpp"
 #include "providers/pkcs11/models.hpp"
+#include "providers/pkcs11/reserved_key.hpp"
 #include "providers/pkcs11/token_slot.hpp"
 
 namespace jwekms::pkcs11 {
@@ -30,6 +32,8 @@ struct InstanceSettings {
   CekBoundary boundary = CekBoundary::process;
   bool raw_rsa_fallback = false;
   bool forbid_weak_keys = false;
+  std::shared_ptr<ReservedKey> reserved = std::make_shared<ReservedKey>();
+  std::vector<std::string> admins;
 };
 
 /// Checks the options, reads the PINs. @param index  0 for the first instance of its model.
@@ -40,8 +44,10 @@ struct InstanceSettings {
 /// One HSM instance in this process: its slots, and the keys that were looked up. Thread-safe.
 class Instance {
  public:
+  /// @param counter  may be null; @param mark  of this process. See Budgets.
   Instance(std::shared_ptr<const crypto::Library> library, const InstanceSettings& settings,
-           WarningSink warn);
+           std::shared_ptr<core::EncryptionCounter> counter,
+           std::shared_ptr<const core::ForkMark> mark, WarningSink warn);
 
   struct Place {
     std::shared_ptr<TokenSlot> slot;
@@ -55,12 +61,12 @@ class Instance {
   }
 
   /// The key that a UID names; asked of the token anew after a while.
-  /// Errors: not_found, crypto_failure (of no use here), forbidden (weak), unavailable,
-  /// internal_error (several carry the label).
+  /// Errors: not_found, crypto_failure (of no use here), forbidden (weak, or reserved),
+  /// unavailable, internal_error (several carry the label).
   [[nodiscard]] Result<std::shared_ptr<const HsmKey>> resolve(std::string_view uid);
   void forget(const std::string& uid);
 
-  [[nodiscard]] KeyInfo info_of(const TokenSlot& slot, const KeyObject& object) const;
+  [[nodiscard]] KeyInfo info_of(TokenSlot& slot, const KeyObject& object) const;
   [[nodiscard]] const InstanceSettings& settings() const noexcept { return settings_; }
   [[nodiscard]] const std::shared_ptr<const crypto::Library>& library() const noexcept {
     return library_;
@@ -80,13 +86,12 @@ class Instance {
 
   const std::shared_ptr<const crypto::Library> library_;
   const InstanceSettings& settings_;
+  Budgets budgets_;
   const WarningSink warn_;
   std::vector<std::shared_ptr<TokenSlot>> slots_;
   std::mutex creating_;
   std::mutex cache_mutex_;
   std::unordered_map<std::string, Cached> cache_;
-  /// By UID and for good: forgetting a key must not start its count anew.
-  std::unordered_map<std::string, std::shared_ptr<ProcessBudget>> budgets_;
 };
 
 }  // namespace jwekms::pkcs11

@@ -83,27 +83,26 @@ Result<void> RsaObject::decrypt(const WrappedCek& wrapped, crypto::OaepOpened& o
 Result<OaepWay> RsaObject::oaep_way(const AlgRow& alg) const {
   std::atomic<std::uint8_t>& known = oaep_ways_[static_cast<std::size_t>(alg.hash)];
   if (const std::uint8_t way = known.load(); way != 0) return static_cast<OaepWay>(way);
-  const Result<Trial<OaepWay>> trial = try_oaep(alg, raw_allowed_);
-  if (!trial) return trial.error();
-  if (!trial->way) return cannot_decrypt;
-  known.store(static_cast<std::uint8_t>(*trial->way));
-  return *trial->way;
+  for (const OaepWay way : {OaepWay::native, OaepWay::raw}) {
+    if (way == OaepWay::raw && !raw_allowed_) break;
+    const Result<Trial<OaepWay>> trial = try_oaep(alg, way);
+    if (!trial) return trial.error();
+    if (!trial->way) continue;
+    known.store(static_cast<std::uint8_t>(way));
+    return way;
+  }
+  return cannot_decrypt;
 }
 
-Result<Trial<OaepWay>> RsaObject::try_oaep(const AlgRow& alg, bool with_raw) const {
+Result<Trial<OaepWay>> RsaObject::try_oaep(const AlgRow& alg, OaepWay way) const {
   Trial<OaepWay> trial;
-  for (const OaepWay way : {OaepWay::native, OaepWay::raw}) {
-    if (way == OaepWay::raw && !with_raw) break;
-    CK_RV rv = CKR_OK;
-    const Result<bool> good = opens(alg, way, rv);
-    if (!good) return good.error();
-    if (way == OaepWay::native) trial.rv = rv;
-    if (*good) {
-      trial.way = way;
-      return trial;
-    }
+  const Result<bool> good = opens(alg, way, trial.rv);
+  if (!good) return good.error();
+  if (*good) {
+    trial.way = way;
+  } else {
+    trial.why = trial.rv == CKR_OK ? "decrypts to something else" : "C_Decrypt";
   }
-  trial.why = trial.rv == CKR_OK ? "decrypts to something else" : "C_Decrypt";
   return trial;
 }
 

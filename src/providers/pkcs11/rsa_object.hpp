@@ -59,7 +59,7 @@ class RsaObject {
                                              const std::string& id) const;
 
   // Trials, afresh. Errors: unavailable, not_found.
-  [[nodiscard]] Result<Trial<OaepWay>> try_oaep(const AlgRow& alg, bool with_raw) const;
+  [[nodiscard]] Result<Trial<OaepWay>> try_oaep(const AlgRow& alg, OaepWay way) const;
   [[nodiscard]] Result<Trial<CekSize>> try_unwrap(const AlgRow& alg) const;
 
  private:

@@ -67,7 +67,8 @@ Step decrypt_raw(const Session& session, const crypto::Library& library, CK_OBJE
     secure_wipe(em.data(), em.size());
     return {rv == CKR_OK ? CKR_GENERAL_ERROR : rv, Phase::content};
   }
-  crypto::oaep_unpad(library, hash, em, size, opened);
+  crypto::align_right(em, size);
+  crypto::oaep_unpad(library, hash, em, opened);
   return {CKR_OK, Phase::content};
 }
 

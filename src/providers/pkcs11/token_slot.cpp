@@ -77,6 +77,11 @@ TokenSlot::~TokenSlot() {
   if (anchor_generation_ == module_->generation()) close_if_ours(anchor_);
 }
 
+TokenSlot::Name TokenSlot::token() {
+  const std::lock_guard lock(attaching_);
+  return {settings_.slot.token_label, settings_.slot.token_serial};
+}
+
 // ---- The table of PKCS#11 faults, and what is done about each ----
 
 Result<Outcome> TokenSlot::run(const Operation& operation) {

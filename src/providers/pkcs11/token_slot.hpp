@@ -57,6 +57,14 @@ class TokenSlot {
 
   [[nodiscard]] std::uint64_t number() const noexcept { return settings_.slot.number; }
 
+  /// What a token is known by; empty until it was found.
+  struct Name {
+    std::string label{};
+    std::string serial{};
+    bool operator==(const Name&) const = default;
+  };
+  [[nodiscard]] Name token();
+
   /// An Error ends run() with it, at once.
   using Operation = std::function<Result<Step>(const Session&)>;
 

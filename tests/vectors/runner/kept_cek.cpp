@@ -33,8 +33,9 @@ template <class T>
 KeptCek::KeptCek(const std::filesystem::path& database) {
   jwekms::DatabaseOptions options;
   options.path = database;
-  provider_ = require(
-      jwekms::db::open_database(require(jwekms::crypto::Library::open({})), options, {}, {}));
+  provider_ =
+      require(jwekms::db::open_database(require(jwekms::crypto::Library::open({})),
+                                        jwekms::db::make_store(options), options, {}, {}, {}));
 }
 
 Answer KeptCek::decrypt(std::string_view token, std::string_view uid, std::string_view enc) const

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "providers/db/encryption_lease.hpp"
+#include "core/encryption_lease.hpp"
 
 #include <algorithm>
 
-namespace jwekms::db {
+namespace jwekms::core {
 
-EncryptionLease::EncryptionLease(std::shared_ptr<Store> store, std::string uid,
+EncryptionLease::EncryptionLease(std::shared_ptr<EncryptionCounter> counter, std::string uid,
                                  std::shared_ptr<const ForkMark> mark)
-    : store_(std::move(store)), uid_(std::move(uid)), mark_(std::move(mark)) {}
+    : counter_(std::move(counter)), uid_(std::move(uid)), mark_(std::move(mark)) {}
 
 Result<void> EncryptionLease::take() {
   if (mark_->forked()) {
@@ -35,10 +35,10 @@ bool EncryptionLease::take_from_block() noexcept {
 }
 
 Result<std::uint64_t> EncryptionLease::lease(std::uint64_t most) const {
-  const Result<std::uint64_t> granted = store_->lease_encryptions(uid_, most, limit);
+  const Result<std::uint64_t> granted = counter_->lease_encryptions(uid_, most, limit);
   if (granted && *granted == 0)
     return Error{Errc::forbidden, 0, "this key's encryptions are used up"};
   return granted;
 }
 
-}  // namespace jwekms::db
+}  // namespace jwekms::core

@@ -7,14 +7,14 @@
 #include <mutex>
 #include <string>
 
+#include "core/encryption_counter.hpp"
+#include "core/per_process.hpp"
 #include "crypto/aes_gcm.hpp"
-#include "providers/db/per_process.hpp"
-#include "providers/db/store.hpp"
 
-namespace jwekms::db {
+namespace jwekms::core {
 
-/// Counts the encryptions under one kept key, in all processes together: takes them from the
-/// store in blocks, before they are used, and never gives any back. Thread-safe.
+/// Counts the encryptions under one kept key, in all processes together: takes them from a counter
+/// in blocks, before they are used, and never gives any back. Thread-safe.
 ///
 /// The count itself is not sealed: whoever can write to the database could as well put an old one
 /// back. It shields from wearing a key out unawares, not from an attacker.
@@ -25,17 +25,17 @@ class EncryptionLease final : public crypto::EncryptionBudget {
   static constexpr std::uint64_t largest_block = 4096;
 
   /// @param mark  of the process that makes this.
-  EncryptionLease(std::shared_ptr<Store> store, std::string uid,
+  EncryptionLease(std::shared_ptr<EncryptionCounter> counter, std::string uid,
                   std::shared_ptr<const ForkMark> mark);
 
   Result<void> take() override;
 
  private:
   [[nodiscard]] bool take_from_block() noexcept;
-  /// At least one. Errors: forbidden, not_found, unavailable.
+  /// At least one. Errors: forbidden, unavailable, internal_error.
   [[nodiscard]] Result<std::uint64_t> lease(std::uint64_t most) const;
 
-  const std::shared_ptr<Store> store_;
+  const std::shared_ptr<EncryptionCounter> counter_;
   const std::string uid_;
   const std::shared_ptr<const ForkMark> mark_;
   std::atomic<std::uint64_t> left_ = 0;
@@ -43,4 +43,4 @@ class EncryptionLease final : public crypto::EncryptionBudget {
   std::uint64_t next_block_ = 64;  ///< Doubles: a program that encrypts once wastes few.
 };
 
-}  // namespace jwekms::db
+}  // namespace jwekms::core

@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <chrono>
+#include <functional>
+#include <optional>
+#include <string_view>
+
+#include "jwekms/access.hpp"
+#include "jwekms/error.hpp"
+
+namespace jwekms {
+
+/// One call of a Kms, after it was decided. Never token or key bytes; but the names of keys are
+/// bytes that a stranger may have chosen, so whoever writes them to a log escapes them. All views
+/// are valid during the call of the sink only.
+struct AuditEvent {
+  std::string_view principal{};  ///< Who called; empty: the host itself.
+  std::string_view operation{};  ///< The name of the call, and "destroy_key". Static storage.
+  std::string_view kid{};        ///< The key, as the caller or the token names it.
+  std::string_view uid{};        ///< The key that was found, or made; empty: none.
+  /// What else it was about. unwrap_key: the UID of the CEK that was kept. reencrypt: the key
+  /// encrypted to, as the caller names it. grant, revoke: to or from whom. add_alias: the alias.
+  std::string_view other{};
+  Permissions permissions{};        ///< grant alone.
+  std::optional<Errc> error{};      ///< Why it failed; none: it succeeded.
+  std::chrono::nanoseconds time{};  ///< How long it took.
+};
+
+/// Called once for each call that might touch a key, from the thread that made it, before it
+/// returns. Must not throw.
+using AuditSink = std::function<void(const AuditEvent&)>;
+
+}  // namespace jwekms

@@ -1,0 +1,25 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <string>
+
+#include "jwekms/result.hpp"
+#include "providers/pkcs11/token_slot.hpp"
+
+namespace jwekms::pkcs11 {
+
+inline constexpr Error reserved_key{Errc::forbidden, 0,
+                                    "the key wraps the database's key-encryption key"};
+
+/// The key of a token that wraps a database's key-encryption key. It serves no JWE, whatever UID
+/// leads to it, and is not destroyed here. Written once, before anybody else has it.
+struct ReservedKey {
+  TokenSlot::Name token{};
+  std::string label{};  ///< Empty: there is none.
+
+  [[nodiscard]] bool is(TokenSlot& slot, const std::string& other_label) const {
+    return !label.empty() && label == other_label && slot.token() == token;
+  }
+};
+
+}  // namespace jwekms::pkcs11

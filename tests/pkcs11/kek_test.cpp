@@ -1,0 +1,230 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <SQLiteCpp/SQLiteCpp.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <catch2/catch.hpp>
+#include <filesystem>
+
+#include "token.hpp"
+
+// A database whose key-encryption key is wrapped by an AES key of the token.
+
+using namespace token;
+
+namespace {
+
+enum class Use { gcm, key_wrap };
+
+/// An AES-256 key of the token that wraps; gone at the end of the test.
+class WrappingKey {
+ public:
+  WrappingKey(const char* label, Use use, CK_ULONG size = 32)
+      : uid(prefix() + label), kms_(open()) {
+    if (use == Use::gcm)
+      (void)kms_
+          .create_key(
+              {.uid = uid, .type = KeyType::oct, .enc = size == 32 ? Enc::A256GCM : Enc::A128GCM})
+          .value();
+    else
+      generate(label, size);
+  }
+  ~WrappingKey() { (void)kms_.set_key_state(uid, KeyState::destroyed); }
+  WrappingKey(const WrappingKey&) = delete;
+  WrappingKey& operator=(const WrappingKey&) = delete;
+
+  const std::string uid;
+
+ private:
+  static void generate(std::string label, CK_ULONG size) {
+    const Raw raw;
+    CK_BBOOL yes = CK_TRUE, no = CK_FALSE;
+    CK_ATTRIBUTE attributes[] = {
+        {CKA_TOKEN, &yes, sizeof(yes)},          {CKA_PRIVATE, &yes, sizeof(yes)},
+        {CKA_SENSITIVE, &yes, sizeof(yes)},      {CKA_EXTRACTABLE, &no, sizeof(no)},
+        {CKA_WRAP, &yes, sizeof(yes)},           {CKA_UNWRAP, &yes, sizeof(yes)},
+        {CKA_ENCRYPT, &no, sizeof(no)},          {CKA_DECRYPT, &no, sizeof(no)},
+        {CKA_LABEL, label.data(), label.size()}, {CKA_ID, label.data(), label.size()},
+        {CKA_VALUE_LEN, &size, sizeof(size)}};
+    CK_MECHANISM mechanism{CKM_AES_KEY_GEN, nullptr, 0};
+    CK_OBJECT_HANDLE key = 0;
+    Raw::check(
+        raw.f->C_GenerateKey(raw.session, &mechanism, attributes, std::size(attributes), &key));
+  }
+  const Kms kms_;
+};
+
+Options with_kek(const std::string& database, const std::string& uid) {
+  Options all;
+  all.hsms.push_back(options());
+  all.database.path = database;
+  all.database.key_encryption_key = uid;
+  all.policy = Policy::permissive();
+  all.on_warning = [](std::string_view) {};
+  return all;
+}
+
+std::string entry_of(const std::string& path) {
+  SQLite::Database database(path, SQLite::OPEN_READONLY, 5000);
+  SQLite::Statement find(database, "SELECT value FROM meta WHERE name = 'kek'");
+  if (!find.executeStep()) return {};
+  return {static_cast<const char*>(find.getColumn(0).getBlob()),
+          static_cast<std::size_t>(find.getColumn(0).getBytes())};
+}
+
+bool serves(const Kms& kms, const std::string& uid) {
+  return decrypt(kms, token::encrypt(kms, uid, Alg::RSA_OAEP, Enc::A256GCM, "kept")) == "kept";
+}
+
+template <class Work>
+bool in_child(Work work) {
+  const pid_t child = fork();
+  if (child == 0) _exit(work() ? 0 : 1);
+  int status = 0;
+  waitpid(child, &status, 0);
+  return WIFEXITED(status) && WEXITSTATUS(status) == 0;
+}
+
+}  // namespace
+
+TEST_CASE("a key of the token guards a database") {
+  const support::TempDir dir;
+  const std::string database = dir.file("keys");
+  for (const Use use : {Use::gcm, Use::key_wrap}) {
+    const std::string mechanism = use == Use::gcm ? "AES-GCM" : "AES-KEY-WRAP";
+    INFO(mechanism);
+    const WrappingKey key(use == Use::gcm ? "kek-gcm" : "kek-wrap", use);
+    const std::string path = dir.file(mechanism);
+    const Options all = with_kek(path, key.uid);
+    if (!expected().gcm) {  // the one token without AES-GCM has no key wrap either
+      CHECK(support::code_of(jwekms::open(all)) == "unsupported_algorithm");
+      CHECK_FALSE(std::filesystem::exists(path));
+      continue;
+    }
+    const Raw raw;
+    const std::size_t objects = raw.find(CKO_SECRET_KEY, "").size();
+    std::string uid;
+    {
+      const Kms kms = jwekms::open(all).value();
+      uid = kms.create_key({}).value().uid;
+      CHECK(serves(kms, uid));
+      CHECK(in_child([&] { return serves(kms, uid); }));
+      CHECK(serves(kms, uid));
+    }
+    CHECK(serves(jwekms::open(all).value(), uid));
+    CHECK_FALSE(std::filesystem::exists(path + ".kek"));
+    CHECK(entry_of(path).find(mechanism) != std::string::npos);
+    CHECK(entry_of(path).find(key.uid) != std::string::npos);
+    CHECK(raw.find(CKO_SECRET_KEY, "").size() == objects);
+  }
+}
+
+TEST_CASE("a key that guards a database serves no JWE") {
+  if (!expected().gcm) return;  // refused, as above
+  const support::TempDir dir;
+  const WrappingKey key("kek-reserved", Use::gcm);
+  const std::string before = token::encrypt(open(), key.uid, Alg::dir, Enc::A256GCM, "x");
+  Options all = with_kek(dir.file("keys"), key.uid);
+  // The same token by another number: another UID of the same key.
+  all.hsms[0].slots.push_back(all.hsms[0].slots[0]);
+  all.hsms[0].slots[1].number = 7;
+  all.hsms.push_back(options());
+  const Kms kms = jwekms::open(all).value();
+  const std::string label = "kek-reserved";
+  const std::string model = std::string("hsm::") + expected().model;
+  for (const std::string& uid : {key.uid, model + "::7::" + label, model + "_1::0::" + label}) {
+    INFO(uid);
+    CHECK(token::encrypt(kms, uid, Alg::dir, Enc::A256GCM, "x") == "error: forbidden");
+    CHECK(decrypt(kms, before, uid) == "error: forbidden");
+    CHECK(support::code_of(kms.describe_key(uid)) == "forbidden");
+    CHECK(support::code_of(kms.set_key_state(uid, KeyState::destroyed)) == "forbidden");
+  }
+  bool listed = false;
+  const KeyPage page = kms.list_keys({}, instance_prefix()).value();
+  for (const KeyInfo& info : page.keys)
+    if (info.uid == key.uid) {
+      listed = true;
+      CHECK_FALSE(info.may_decrypt);
+      CHECK_FALSE(info.may_encrypt);
+    }
+  CHECK(listed);
+  // Elsewhere it is a key like any other.
+  CHECK(decrypt(open(), before) == "x");
+}
+
+TEST_CASE("a database opens with its own HSM key alone") {
+  if (!expected().gcm) return;  // refused, as above
+  const support::TempDir dir;
+  const std::string path = dir.file("keys");
+  for (const Use use : {Use::gcm, Use::key_wrap}) {
+    const WrappingKey mine("kek-mine", use), other("kek-other", use);
+    const std::string file = path + (use == Use::gcm ? "-gcm" : "-wrap");
+    const std::string uid =
+        jwekms::open(with_kek(file, mine.uid)).value().create_key({}).value().uid;
+    CHECK(support::code_of(jwekms::open(with_kek(file, other.uid))) == "crypto_failure");
+    CHECK(support::code_of(jwekms::open(with_kek(file, prefix() + "kek-none"))) == "not_found");
+    CHECK(support::code_of(jwekms::open(with_kek(file, ""))) == "crypto_failure");
+    CHECK_FALSE(std::filesystem::exists(file + ".kek"));
+    CHECK(serves(jwekms::open(with_kek(file, mine.uid)).value(), uid));
+    // To another key, and back.
+    CHECK(support::code_of(rewrap_database(with_kek(file, other.uid), other.uid)) ==
+          "crypto_failure");
+    CHECK(support::code_of(rewrap_database(with_kek(file, mine.uid), other.uid)) == "ok");
+    CHECK(support::code_of(jwekms::open(with_kek(file, mine.uid))) == "crypto_failure");
+    CHECK(serves(jwekms::open(with_kek(file, other.uid)).value(), uid));
+  }
+}
+
+TEST_CASE("a database moves from a file to the HSM") {
+  if (!expected().gcm) return;  // refused, as above
+  const support::TempDir dir;
+  const std::string path = dir.file("keys");
+  const WrappingKey key("kek-moved", Use::gcm);
+  const std::string uid = jwekms::open(with_kek(path, "")).value().create_key({}).value().uid;
+  CHECK(support::code_of(jwekms::open(with_kek(path, key.uid))) == "crypto_failure");
+  CHECK(support::code_of(rewrap_database(with_kek(path, ""), prefix() + "kek-none")) ==
+        "not_found");
+  CHECK(support::code_of(rewrap_database(with_kek(path, ""), "in-a-database")) == "bad_request");
+  CHECK(support::code_of(rewrap_database(with_kek(dir.file("none"), ""), key.uid)) == "not_found");
+  CHECK_FALSE(std::filesystem::exists(dir.file("none")));
+  CHECK(support::code_of(rewrap_database(with_kek(path, ""), key.uid)) == "ok");
+  CHECK(support::code_of(jwekms::open(with_kek(path, ""))) == "crypto_failure");
+  std::filesystem::remove(path + ".kek");
+  CHECK(serves(jwekms::open(with_kek(path, key.uid)).value(), uid));
+}
+
+TEST_CASE("what cannot guard a database makes none") {
+  const support::TempDir dir;
+  const std::string path = dir.file("keys");
+  const auto code = [&](const Options& all) {
+    const std::string answer(support::code_of(jwekms::open(all)));
+    CHECK_FALSE(std::filesystem::exists(path));
+    return answer;
+  };
+  const std::string model = std::string("hsm::") + expected().model;
+  CHECK(code(with_kek(path, "in-a-database")) == "bad_request");
+  CHECK(code(with_kek(path, "hsm::nonsense")) == "bad_request");
+  CHECK(code(with_kek(path, model + "::9::kek")) == "bad_request");
+  CHECK(code(with_kek(path, model + "_1::0::kek")) == "bad_request");
+  CHECK(code(with_kek({}, prefix() + "kek")) == "bad_request");
+  CHECK(code(with_kek(path, prefix() + "kek-none")) == "not_found");
+  CHECK(code(with_kek(path, rsa_uid(open()))) == "crypto_failure");
+  {
+    const WrappingKey small("kek-small", Use::gcm, 16);
+    CHECK(code(with_kek(path, small.uid)) == "crypto_failure");
+  }
+  const WrappingKey key("kek-good", Use::gcm);
+  Options all = with_kek(path, key.uid);
+  all.database.kek_path = dir.file("file");
+  CHECK(code(all) == "bad_request");
+  const std::vector<std::uint8_t> handed_in(32, 7);
+  all = with_kek(path, key.uid);
+  all.database.kek = handed_in;
+  CHECK(code(all) == "bad_request");
+  all = with_kek(path, key.uid);
+  all.hsms[0].slots[0].token_label = "no such token";
+  CHECK(code(all) == "unavailable");
+  all = with_kek(path, key.uid);
+  all.hsms[0].module_path = dir.file("no-module.so");
+  CHECK(code(all) == "unavailable");
+}
