@@ -150,6 +150,19 @@ std::vector<std::string_view> Gate::prefixes() const {
   return all;
 }
 
+Result<std::string> Gate::only_hsm_slot() const {
+  std::string slot;
+  for (const std::shared_ptr<KeyProvider>& provider : providers_) {
+    if (!provider->uid_prefix().starts_with("hsm::")) continue;
+    const std::string place = provider->place_of_new_keys();
+    if (place.empty() || !slot.empty())
+      return Error{Errc::bad_request, 0, "with several HSM slots, store_in_hsm needs a whole UID"};
+    slot = place;
+  }
+  if (slot.empty()) return Error{Errc::bad_request, 0, "there is no HSM to store the key in"};
+  return slot;
+}
+
 // ---- Grants -------------------------------------------------------------------------------------
 
 Result<GrantStore*> Gate::store() const {
@@ -188,19 +201,6 @@ Result<KeyProvider*> Gate::route_new(std::string_view uid) const {
   if (!provider && provider.error().code == Errc::not_found)
     return Error{Errc::bad_request, 0, "no key provider takes this UID"};
   return provider;
-}
-
-Result<std::string> Gate::hsm_place() const {
-  std::string place;
-  for (const std::shared_ptr<KeyProvider>& provider : providers_) {
-    if (!provider->uid_prefix().starts_with("hsm::")) continue;
-    std::string of_provider = provider->place_of_new_keys();
-    if (of_provider.empty() || !place.empty())
-      return Error{Errc::bad_request, 0, "with several HSM slots, store_in_hsm needs a whole UID"};
-    place = std::move(of_provider);
-  }
-  if (place.empty()) return Error{Errc::bad_request, 0, "there is no HSM to store the key in"};
-  return place;
 }
 
 Result<void> Gate::check_alias(const KeyProvider& provider, std::string_view alias) const {

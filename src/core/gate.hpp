@@ -64,8 +64,6 @@ class Gate {
     if (made && admitted->name_was_taken) forget_grants(made->uid);
     return made;
   }
-  /// What the UIDs of new keys in the HSM begin with. Errors: bad_request (none, or several slots).
-  [[nodiscard]] Result<std::string> hsm_place() const;
   /// Whether a key of this provider may have an alias. Errors: bad_request, conflict.
   [[nodiscard]] Result<void> check_alias(const KeyProvider& provider, std::string_view alias) const;
 
@@ -74,6 +72,9 @@ class Gate {
   [[nodiscard]] Result<KeyPage> list(const Call& call, const ListKeys& request,
                                      std::string_view prefix, Operation operation) const;
   [[nodiscard]] std::vector<std::string_view> prefixes() const;
+  /// What the UIDs of keys in the HSM begin with, where there is one slot alone. Errors:
+  /// bad_request.
+  [[nodiscard]] Result<std::string> only_hsm_slot() const;
 
   /// The store of the grants of a key, for its grants to be seen.
   /// Errors: those of key(), bad_request (no store).

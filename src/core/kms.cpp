@@ -13,18 +13,18 @@ using core::Operation;
 
 namespace {
 
-/// The UID of a new key in the HSM.
+/// The UID of a key that is to be made in the HSM.
 /// @param label  or a whole UID; empty: a random one is made. Errors: bad_request, internal_error.
-[[nodiscard]] Result<std::string> hsm_uid(const core::Context& kms, std::string_view label) {
-  if (label.starts_with("hsm::")) return std::string(label);
-  Result<std::string> uid = kms.gate.hsm_place();
-  if (!uid) return uid;
-  if (!label.empty()) return uid->append(label);
+[[nodiscard]] Result<std::string> hsm_uid(const core::Context& kms, const std::string& label) {
+  if (label.starts_with("hsm::")) return label;
+  Result<std::string> place = kms.gate.only_hsm_slot();
+  if (!place) return place;
+  if (!label.empty()) return *place + label;
   std::array<std::uint8_t, 12> bytes;
   if (const Result<void> drawn = kms.library->random(bytes); !drawn) return drawn.error();
   std::string random(base64url::encoded_size(bytes.size()), '\0');
   base64url::encode(bytes, random.data());
-  return uid->append("key-").append(random);
+  return *place + "key-" + random;
 }
 
 }  // namespace
@@ -58,13 +58,11 @@ namespace {
 template <class Request>
 [[nodiscard]] Result<KeyInfo> make_key(Call& call, const Request& request,
                                        Result<KeyInfo> (KeyProvider::*make)(const Request&)) {
-  return call.run([&] {
-    Result<KeyInfo> made = call.kms().gate.add(
-        call, request.uid, request,
-        [make](KeyProvider& provider, const Request& owned) { return (provider.*make)(owned); });
-    if (made) call.note_uid(made->uid);
-    return made;
-  });
+  Result<KeyInfo> made = call.kms().gate.add(
+      call, request.uid, request,
+      [make](KeyProvider& provider, const Request& owned) { return (provider.*make)(owned); });
+  if (made) call.note_uid(made->uid);
+  return made;
 }
 
 }  // namespace
@@ -72,18 +70,21 @@ template <class Request>
 Result<KeyInfo> Kms::create_key(const CreateKey& request) const {
   const crypto::ErrorQueueGuard guard;
   Call call(*context_, principal_, "create_key", request.uid);
-  if (!request.store_in_hsm) return make_key(call, request, &KeyProvider::create);
-  CreateKey placed = request;
-  Result<std::string> uid = hsm_uid(*context_, request.uid);
-  if (!uid) return uid.error();
-  placed.uid = *std::move(uid);
-  return make_key(call, placed, &KeyProvider::create);
+  return call.run([&]() -> Result<KeyInfo> {
+    CreateKey placed = request;
+    if (request.store_in_hsm) {
+      Result<std::string> uid = hsm_uid(*context_, request.uid);
+      if (!uid) return uid.error();
+      placed.uid = *std::move(uid);
+    }
+    return make_key(call, placed, &KeyProvider::create);
+  });
 }
 
 Result<KeyInfo> Kms::import_key(const ImportKey& request) const {
   const crypto::ErrorQueueGuard guard;
   Call call(*context_, principal_, "import_key", request.uid);
-  return make_key(call, request, &KeyProvider::import);
+  return call.run([&] { return make_key(call, request, &KeyProvider::import); });
 }
 
 Result<KeyInfo> Kms::describe_key(std::string_view kid) const {
