@@ -117,8 +117,7 @@ void append_zsh_options(std::string& out, const CommandText& command) {
                              : ':' + zsh_text(option.words().empty() ? option.value : "value") +
                                    ':' + zsh_action(option);
     if (option.positional()) {
-      out += "    " +
-             single_quoted((option.repeats ? "*" : (option.required ? ":" : "::")) + value) +
+      out += "    " + single_quoted((option.repeats ? "*" : (option.required ? "" : ":")) + value) +
              " \\\n";
       continue;
     }

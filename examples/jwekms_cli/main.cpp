@@ -62,14 +62,14 @@ void report(const Failure& failure, const Session& session) {
 }
 
 [[nodiscard]] int run(CLI::App& app, Session& session, int argc, char** argv) {
-  // A command line that cannot be read is an error that should be JSON already.
-  session.json = std::any_of(argv, argv + argc,
-                             [](const char* word) { return std::strcmp(word, "--json") == 0; });
   try {
     app.parse(argc, argv);
   } catch (const CLI::Success& shown) {  // --help, --version
     return app.exit(shown);
   } catch (const CLI::ParseError& error) {
+    // What was read of the command line may end before the flag.
+    session.json = std::any_of(argv, argv + argc,
+                               [](const char* word) { return std::strcmp(word, "--json") == 0; });
     cli::fail_usage(cli::shown(error.what()), help_of(app));
   }
   if (session.config_path.empty() && session.database_path.empty())

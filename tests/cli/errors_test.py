@@ -3,11 +3,16 @@
 import hashlib
 import json
 import os
+import re
+import signal
 import sqlite3
 import stat
+import subprocess
+import time
 import unittest
+import urllib.request
 
-from support import EXIT, Case, b64, environment, from_b64, secret
+from support import PROGRAM, Case, b64, environment, from_b64, secret
 
 
 class ExitCodes(Case):
@@ -74,9 +79,9 @@ class ExitCodes(Case):
         self.fails("internal_error", "key", "show", "billing")
 
     def test_the_wrong_key_encryption_key(self):
-        path = self.folder / "keys.db.kek"
-        path.write_bytes(os.urandom(path.stat().st_size))
-        self.assertIn(self.run_tool("key", "list", code=18).code, (EXIT["crypto_failure"],))
+        self.bare("-d", "other.db", "key", "create")
+        os.rename(self.folder / "other.db.kek", self.folder / "keys.db.kek")
+        self.fails("crypto_failure", "key", "list")
 
     def test_where_the_keys_are(self):
         self.assertIn(b"JWEKMS_CONFIG", self.bare("key", "list", code=2).err)
@@ -174,6 +179,27 @@ class Server(Case):
         self.assertEqual(self.bare("-c", "c.toml", "serve", env=env, code=7).text, "c.toml\n")
         env["JWEKMS_CONFIG"] = "-c.toml"
         self.assertEqual(self.bare("serve", "--insecure", env=env, code=7).text, "--insecure ./-c.toml\n")
+
+    @unittest.skipUnless("JWEKMS_SERVER" in os.environ, "built without the server")
+    def test_serve_starts_the_real_one(self):
+        config = self.file("c.toml", '[http]\nport = 0\n[db]\nsqlite_path = "keys.db"\n')
+        path = f"{os.path.dirname(os.environ['JWEKMS_SERVER'])}:{os.environ['PATH']}"
+        with open(self.folder / "log", "w") as log:
+            process = subprocess.Popen([PROGRAM, "serve", "-c", config], stdout=log, stderr=log,
+                                       env=environment(PATH=path))
+        try:
+            deadline = time.monotonic() + 60
+            while not (found := re.search(r"listening on \S+ port (\d+)", (self.folder / "log").read_text())):
+                self.assertIsNone(process.poll(), (self.folder / "log").read_text())
+                self.assertLess(time.monotonic(), deadline)
+                time.sleep(0.05)
+            with urllib.request.urlopen(f"http://127.0.0.1:{found[1]}/healthz", timeout=30) as answer:
+                self.assertEqual(answer.status, 200)
+            process.send_signal(signal.SIGTERM)
+            self.assertEqual(process.wait(60), 0)
+        finally:
+            process.kill()
+            process.wait()
 
     def test_serve_says_what_is_missing(self):
         self.bare("serve", code=2)

@@ -123,8 +123,8 @@ sqlite_path = "keys.db"
 
     def test_the_pin_may_come_from_the_environment(self):
         self.configuration(pin="env:THE_PIN")
-        self.create_with = self.run_tool("key", "list", "-q", env=environment(THE_PIN=PIN))
-        self.fails("unavailable", "key", "list")
+        self.run_tool("key", "list", "-q", env=environment(THE_PIN=PIN))
+        self.fails("bad_request", "key", "list")
 
 
 if __name__ == "__main__":

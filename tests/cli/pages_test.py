@@ -62,9 +62,9 @@ class Pages(Case):
 
     def test_the_manual_page_is_well_formed(self):
         path = self.file("jwekms.1", self.bare("generate", "man").out)
-        lint = subprocess.run(["mandoc", "-T", "lint", "-W", "style", path], capture_output=True, text=True)
+        lint = subprocess.run(["mandoc", "-T", "lint", "-W", "warning", path], capture_output=True, text=True)
         # It has no date: it is made anew by each build, the same each time.
-        found = [line for line in lint.stdout.splitlines() if "date" not in line and "STYLE: referenced" not in line]
+        found = [line for line in lint.stdout.splitlines() if "missing date" not in line]
         self.assertEqual(found, [])
         shown = subprocess.run(["mandoc", "-T", "ascii", path], check=True, capture_output=True, text=True).stdout
         self.assertIn("EXIT STATUS", re.sub(r".\x08", "", shown))

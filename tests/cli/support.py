@@ -114,4 +114,4 @@ class Case(unittest.TestCase):
         return "\n".join(lines)
 
     def create(self, *arguments):
-        return self.run_tool("key", "create", *arguments).text.removesuffix("\n")
+        return os.fsdecode(self.run_tool("key", "create", *arguments).out).removesuffix("\n")

@@ -29,8 +29,7 @@ void Template::text(CK_ATTRIBUTE_TYPE type, std::string_view value) noexcept {
 bool AttributeReader::read(CK_ATTRIBUTE& attribute) noexcept {
   const CK_RV rv = session_.f->C_GetAttributeValue(session_.handle, object_, &attribute, 1);
   if (rv == CKR_OK) return true;
-  const bool is_absent = rv == CKR_ATTRIBUTE_TYPE_INVALID || rv == CKR_ATTRIBUTE_SENSITIVE;
-  if (!is_absent && rv_ == CKR_OK) rv_ = rv;
+  if (!is_about_the_object(rv) && rv_ == CKR_OK) rv_ = rv;
   return false;
 }
 

@@ -36,6 +36,11 @@ class Template {
   CK_ULONG size_ = 0;
 };
 
+/// Whether C_GetAttributeValue answered that the object does not have, or does not show, one.
+[[nodiscard]] constexpr bool is_about_the_object(CK_RV rv) noexcept {
+  return rv == CKR_ATTRIBUTE_TYPE_INVALID || rv == CKR_ATTRIBUTE_SENSITIVE;
+}
+
 /// Reads attributes of one object. An attribute that the object does not have, or does not show,
 /// has no value. Any other failure says nothing of the object, and is kept.
 class AttributeReader {

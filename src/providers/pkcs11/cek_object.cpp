@@ -38,7 +38,8 @@ void describe_cek(Template& attributes, bool on_token) noexcept {
                                   &key);
 }
 
-[[nodiscard]] bool is_lost(Step step) noexcept {
+/// Whether something is wrong that the JWE has not caused.
+[[nodiscard]] bool is_at_fault(Step step) noexcept {
   const Fault fault = classify(step);
   return fault != Fault::none && fault != Fault::content;
 }
@@ -69,7 +70,7 @@ void describe_cek(Template& attributes, bool on_token) noexcept {
   CK_OBJECT_HANDLE copy = CK_INVALID_HANDLE;
   const Step unwrapped =
       unwrap_object(session, ciphertext.key, ciphertext.hash, ciphertext.bytes, attributes, copy);
-  if (is_lost(unwrapped)) return unwrapped;
+  if (is_at_fault(unwrapped)) return unwrapped;
   if (unwrapped.rv != CKR_OK) {
     const CK_RV rv = generate_stand_in(session, CKM_GENERIC_SECRET_KEY_GEN, attributes, 16, copy);
     if (rv != CKR_OK) return {rv};
@@ -98,11 +99,15 @@ void describe_token_cek(Template& attributes, std::string_view label,
 }
 
 Step check_guarded(const Session& session, CK_OBJECT_HANDLE object, bool& guarded) noexcept {
-  AttributeReader attributes(session, object);
-  const bool sensitive = attributes.flag(CKA_SENSITIVE) == true;
-  const bool kept_in = attributes.flag(CKA_EXTRACTABLE) == false;
-  guarded = sensitive && kept_in;
-  return {attributes.rv()};
+  CK_BBOOL sensitive = CK_FALSE;
+  CK_BBOOL extractable = CK_TRUE;
+  CK_ATTRIBUTE attributes[] = {{CKA_SENSITIVE, &sensitive, sizeof(sensitive)},
+                               {CKA_EXTRACTABLE, &extractable, sizeof(extractable)}};
+  const CK_RV rv = session.f->C_GetAttributeValue(session.handle, object, attributes, 2);
+  guarded = rv == CKR_OK && attributes[0].ulValueLen == sizeof(sensitive) &&
+            attributes[1].ulValueLen == sizeof(extractable) && sensitive != CK_FALSE &&
+            extractable == CK_FALSE;
+  return {is_about_the_object(rv) ? CKR_OK : rv};
 }
 
 Step check_cek_size(const Session& session, const RsaCiphertext& ciphertext,
@@ -120,14 +125,14 @@ Step check_cek_size(const Session& session, const RsaCiphertext& ciphertext,
 }
 
 Result<Step> open_in_token(const Session& session, const RsaCiphertext& ciphertext,
-                           const EncRow& enc, CekSize how, const GcmMessage& message,
-                           std::span<std::uint8_t> plaintext) noexcept {
+                           const EncRow& enc, CekSize how, GcmMessage& message) noexcept {
+  if (const Result<void> decoded = message.decode(); !decoded) return decoded.error();
   Template attributes;
   describe_session_cek(attributes);
   CK_OBJECT_HANDLE cek = CK_INVALID_HANDLE;
   const Step unwrapped =
       unwrap_object(session, ciphertext.key, ciphertext.hash, ciphertext.bytes, attributes, cek);
-  if (is_lost(unwrapped)) return unwrapped;
+  if (is_at_fault(unwrapped)) return unwrapped;
   const bool came_out = unwrapped.rv == CKR_OK;
   if (!came_out) {
     const CK_RV rv = generate_stand_in(session, CKM_AES_KEY_GEN, attributes, enc.cek_bytes, cek);
@@ -142,9 +147,8 @@ Result<Step> open_in_token(const Session& session, const RsaCiphertext& cipherte
   bool fits = false;
   const Step sized = check_cek_size(session, ciphertext, cek, enc.cek_bytes, how, fits);
   if (sized.rv != CKR_OK) return sized;
-  std::size_t written = 0;
-  const Step opened = gcm_decrypt(session, cek, message, plaintext, written, Phase::content);
-  if (is_lost(opened)) return opened;
+  const Step opened = gcm_decrypt(session, cek, message, Phase::content);
+  if (is_at_fault(opened)) return opened;
   if (!came_out || !fits || opened.rv != CKR_OK)
     return Step{CKR_ENCRYPTED_DATA_INVALID, Phase::content};
   return Step{};

@@ -45,9 +45,10 @@ void describe_token_cek(Template& attributes, std::string_view label, std::strin
 /// Unwraps a CEK to a session object, decrypts the content with it and destroys it. After a failed
 /// unwrap a key of the token's own stands in, so that all failures end alike: CKR_OK or
 /// CKR_ENCRYPTED_DATA_INVALID, but for what is not the JWE's fault.
-/// Errors: internal_error (the token did not keep to the attributes).
+/// @param message  becomes the plaintext.
+/// Errors: bad_request (not base64url), internal_error (the token did not keep to the attributes).
 [[nodiscard]] Result<Step> open_in_token(const Session& session, const RsaCiphertext& ciphertext,
-                                         const EncRow& enc, CekSize how, const GcmMessage& message,
-                                         std::span<std::uint8_t> plaintext) noexcept;
+                                         const EncRow& enc, CekSize how,
+                                         GcmMessage& message) noexcept;
 
 }  // namespace jwekms::pkcs11

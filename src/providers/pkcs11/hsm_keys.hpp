@@ -8,6 +8,7 @@
 #include "jwekms/provider.hpp"
 #include "providers/pkcs11/key_objects.hpp"
 #include "providers/pkcs11/rsa_object.hpp"
+#include "providers/pkcs11/working_key.hpp"
 
 namespace jwekms::pkcs11 {
 

@@ -134,6 +134,7 @@ class HsmProvider final : public KeyProvider {
     instance.forget(std::string(uid));
     if (!outcome) return outcome.error();
     if (!outcome->ok()) return Error{Errc::forbidden, 0, "the HSM does not destroy this key"};
+    place->slot->drop_copies();
     KeyInfo info = instance.info_of(*place->slot, object);
     info.state = KeyState::destroyed;
     return info;

@@ -5,12 +5,13 @@
 #include <chrono>
 #include <condition_variable>
 #include <cstdint>
+#include <memory>
 #include <mutex>
 #include <optional>
 #include <utility>
 #include <vector>
 
-#include "providers/pkcs11/cryptoki.hpp"
+#include "providers/pkcs11/key_copies.hpp"
 
 namespace jwekms::pkcs11 {
 
@@ -68,27 +69,33 @@ class SessionPool {
     return true;
   }
 
+  struct Idle {
+    CK_SESSION_HANDLE session;
+    std::unique_ptr<KeyCopies> copies;  ///< The session's own.
+  };
+
   /// A session that waits, if it is of this epoch.
-  [[nodiscard]] std::optional<CK_SESSION_HANDLE> take(std::uint64_t epoch) {
+  [[nodiscard]] std::optional<Idle> take(std::uint64_t epoch) {
     const std::lock_guard lock(mutex_);
     if (epoch != epoch_ || idle_.empty()) return std::nullopt;
-    const CK_SESSION_HANDLE session = idle_.back();
+    Idle idle = std::move(idle_.back());
     idle_.pop_back();
-    return session;
+    return idle;
   }
   /// False when its epoch is over: the caller closes it.
-  [[nodiscard]] bool keep(CK_SESSION_HANDLE session, std::uint64_t epoch) noexcept {
+  [[nodiscard]] bool keep(Idle idle, std::uint64_t epoch) noexcept {
     const std::lock_guard lock(mutex_);
     if (epoch != epoch_ || idle_.size() == idle_.capacity()) return false;
-    idle_.push_back(session);
+    idle_.push_back(std::move(idle));
     return true;
   }
   /// Begins a new epoch. @return the sessions of the old one, for the caller to close.
-  [[nodiscard]] std::vector<CK_SESSION_HANDLE> begin(std::uint64_t epoch) {
+  [[nodiscard]] std::vector<Idle> begin(std::uint64_t epoch) {
     const std::lock_guard lock(mutex_);
     epoch_ = std::max(epoch_, epoch);  // two threads may come in either order
-    std::vector<CK_SESSION_HANDLE> old = idle_;
-    idle_.clear();
+    std::vector<Idle> old;
+    old.reserve(idle_.capacity());
+    old.swap(idle_);
     return old;
   }
 
@@ -108,7 +115,7 @@ class SessionPool {
   Clock::time_point full_until_{};  ///< Others may have taken the room, and give it back.
   std::size_t in_use_ = 0;
   std::uint64_t epoch_ = 0;
-  std::vector<CK_SESSION_HANDLE> idle_;
+  std::vector<Idle> idle_;
 };
 
 }  // namespace jwekms::pkcs11

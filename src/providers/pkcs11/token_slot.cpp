@@ -26,19 +26,21 @@ constexpr Error from_before_fork{Errc::unavailable, 0, "the key was looked up be
 class TokenSlot::Lease {
  public:
   Lease(TokenSlot& slot, SessionPool::Permit permit, std::shared_lock<std::shared_mutex> gate,
-        CK_SESSION_HANDLE session, std::uint64_t session_epoch)
+        SessionPool::Idle idle, std::uint64_t session_epoch)
       : slot_(&slot),
         permit_(std::move(permit)),
         gate_(std::move(gate)),
         generation_(slot.module_->generation()),
         session_epoch_(session_epoch),
-        session_{&slot.module_->functions(), session, slot.slot_id_, slot.object_epoch_,
-                 slot.settings_.find_batch} {}
+        copies_(std::move(idle.copies)),
+        session_{&slot.module_->functions(), idle.session, slot.slot_id_, slot.object_epoch_,
+                 slot.settings_.find_batch,  copies_.get()} {}
   Lease(Lease&& other) noexcept = default;
   Lease& operator=(Lease&&) = delete;
   ~Lease() {
     if (!gate_.owns_lock()) return;  // moved from
-    if (broken_ || session_.spoiled || !slot_->pool_.keep(session_.handle, session_epoch_))
+    if (broken_ || session_.spoiled ||
+        !slot_->pool_.keep({session_.handle, std::move(copies_)}, session_epoch_))
       slot_->close_if_ours(session_.handle);
   }
 
@@ -52,6 +54,7 @@ class TokenSlot::Lease {
   std::shared_lock<std::shared_mutex> gate_;
   std::uint64_t generation_;
   std::uint64_t session_epoch_;
+  std::unique_ptr<KeyCopies> copies_;
   Session session_;
   bool broken_ = false;
 };
@@ -79,7 +82,7 @@ TokenSlot::Name TokenSlot::token() {
 
 // ---- The table of PKCS#11 faults, and what is done about each ----
 
-Result<Outcome> TokenSlot::run(const Operation& operation) {
+Result<Outcome> TokenSlot::run_operation(const Operation& operation) {
   if (mark_.forked()) return from_before_fork;
   for (int attempt = 0;; ++attempt) {
     Result<Lease> acquired = acquire();
@@ -184,11 +187,17 @@ Result<TokenSlot::Lease> TokenSlot::acquire() {
     Fault fault = generation == 0 ? Fault::device : attach();
     if (fault == Fault::none) {
       const std::uint64_t epoch = session_epoch_;
-      if (const std::optional<CK_SESSION_HANDLE> idle = pool_.take(epoch))
-        return Lease(*this, std::move(permit), std::move(gate), *idle, epoch);
+      while (std::optional<SessionPool::Idle> idle = pool_.take(epoch)) {
+        if (idle->copies->serve(object_epoch_))
+          return Lease(*this, std::move(permit), std::move(gate), *std::move(idle), epoch);
+        close_if_ours(idle->session);
+      }
+      auto copies = std::make_unique<KeyCopies>();
       CK_SESSION_HANDLE session = CK_INVALID_HANDLE;
       const CK_RV rv = open_session(session);
-      if (rv == CKR_OK) return Lease(*this, std::move(permit), std::move(gate), session, epoch);
+      if (rv == CKR_OK)
+        return Lease(*this, std::move(permit), std::move(gate), {session, std::move(copies)},
+                     epoch);
       fault = classify({rv});
       if (fault == Fault::exhausted) {
         if (rv == CKR_SESSION_COUNT && pool_.token_is_full()) continue;
@@ -297,7 +306,12 @@ void TokenSlot::close_if_ours(CK_SESSION_HANDLE session) const {
 }
 
 void TokenSlot::forget_sessions() {
-  for (const CK_SESSION_HANDLE session : pool_.begin(++session_epoch_)) close_if_ours(session);
+  for (const SessionPool::Idle& idle : pool_.begin(++session_epoch_)) close_if_ours(idle.session);
+}
+
+void TokenSlot::drop_copies() {
+  const std::shared_lock gate(module_->gate());
+  if (module_->generation() != 0 && attached_ == module_->generation()) forget_sessions();
 }
 
 }  // namespace jwekms::pkcs11

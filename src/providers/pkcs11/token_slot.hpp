@@ -17,6 +17,7 @@
 #include "providers/pkcs11/module.hpp"
 #include "providers/pkcs11/pin.hpp"
 #include "providers/pkcs11/pin_tries.hpp"
+#include "providers/pkcs11/scratch_pool.hpp"
 #include "providers/pkcs11/session_pool.hpp"
 
 namespace jwekms::pkcs11 {
@@ -29,6 +30,7 @@ struct Session {
   /// Object handles are good for as long as this stays the same.
   std::uint64_t object_epoch;
   unsigned long find_batch;
+  KeyCopies* copies;  ///< The session's own.
   /// Something of an operation may be left in the session: nobody is to use it again.
   mutable bool spoiled = false;
 };
@@ -60,6 +62,8 @@ class TokenSlot {
 
   [[nodiscard]] std::uint64_t number() const noexcept { return settings_.slot.number; }
 
+  [[nodiscard]] ScratchPool& scratch() noexcept { return scratch_; }
+
   /// What a token is known by; empty until it was found.
   struct Name {
     std::string label{};
@@ -74,7 +78,14 @@ class TokenSlot {
   /// Runs an operation on a session of its own. When the session, the login, a handle or the token
   /// turns out to be lost, that is put right and the operation run once more: it must bear that.
   /// Errors: unavailable, and the operation's own.
-  [[nodiscard]] Result<Outcome> run(const Operation& operation);
+  template <class Op>
+  [[nodiscard]] Result<Outcome> run(const Op& operation) {
+    return run_operation(std::cref(operation));  // a reference fits into Operation's own storage
+  }
+
+  /// Closes the sessions, and so destroys the copies of keys, that no operation is using; the rest
+  /// follow when their operations end.
+  void drop_copies();
 
   /// After a search without a hit: whether that can be believed. Without a login, or without a
   /// token, private objects are just not seen.
@@ -82,6 +93,7 @@ class TokenSlot {
 
  private:
   class Lease;
+  [[nodiscard]] Result<Outcome> run_operation(const Operation& operation);
   [[nodiscard]] Result<Lease> acquire();
   [[nodiscard]] Fault attach();
   [[nodiscard]] std::optional<Token> find_token() const;
@@ -100,6 +112,7 @@ class TokenSlot {
   const std::shared_ptr<PinTries> pin_tries_;
   const core::ForkMark mark_;
   SessionPool pool_;
+  ScratchPool scratch_;
 
   Patience patience_;
   std::mutex attaching_;

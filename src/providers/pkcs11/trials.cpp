@@ -67,8 +67,10 @@ void describe_payload(Template& attributes) {
 [[nodiscard]] Result<Step> unwrap(const std::shared_ptr<const crypto::Library>& library,
                                   const Session& session, const Pair& pair, Template& attributes,
                                   CK_OBJECT_HANDLE& cek) {
-  const std::vector<std::uint8_t> n = read_bytes(session, pair.public_key, CKA_MODULUS);
-  const std::vector<std::uint8_t> e = read_bytes(session, pair.public_key, CKA_PUBLIC_EXPONENT);
+  AttributeReader half(session, pair.public_key);
+  const std::vector<std::uint8_t> n = half.bytes(CKA_MODULUS);
+  const std::vector<std::uint8_t> e = half.bytes(CKA_PUBLIC_EXPONENT);
+  if (half.rv() != CKR_OK) return Step{half.rv()};
   const auto public_key = crypto::RsaPublicKey::from_numbers(library, n, e);
   if (!public_key) return public_key.error();
   Cek drawn;
@@ -84,12 +86,15 @@ void describe_payload(Template& attributes) {
 constexpr std::uint8_t text[] = {'j', 'w', 'e', 'k', 'm', 's'};
 constexpr std::string_view aad = "aad";
 
+struct Sealed {
+  std::array<std::uint8_t, 12> iv{};
+  std::array<std::uint8_t, sizeof(text) + gcm_tag_size> bytes{};
+};
+
 [[nodiscard]] Result<Step> seal(const crypto::Library& library, const Session& session,
-                                CK_OBJECT_HANDLE key, std::array<std::uint8_t, 12>& iv,
-                                GcmMessage& message) {
-  if (const Result<void> drawn = library.random(iv); !drawn) return drawn.error();
-  message = {iv, std::string(aad), std::vector<std::uint8_t>(sizeof(text) + gcm_tag_size)};
-  return gcm_encrypt(session, key, iv, message.aad, text, message.ciphertext_and_tag);
+                                CK_OBJECT_HANDLE key, Sealed& sealed) {
+  if (const Result<void> drawn = library.random(sealed.iv); !drawn) return drawn.error();
+  return gcm_encrypt(session, key, sealed.iv, aad, text, sealed.bytes);
 }
 
 }  // namespace
@@ -97,26 +102,23 @@ constexpr std::string_view aad = "aad";
 Result<Step> try_gcm_encrypt(const crypto::Library& library, const Session& session,
                              CK_OBJECT_HANDLE key, Progress& progress) {
   progress = {"C_Encrypt, CKM_AES_GCM"};
-  std::array<std::uint8_t, 12> iv{};
-  GcmMessage message;
-  return seal(library, session, key, iv, message);
+  Sealed sealed;
+  return seal(library, session, key, sealed);
 }
 
 Result<Step> try_gcm_decrypt(const crypto::Library& library, const Session& session,
                              CK_OBJECT_HANDLE key, Progress& progress) {
   progress = {"C_Decrypt, CKM_AES_GCM"};
-  std::array<std::uint8_t, 12> iv{};
-  GcmMessage message;
-  Result<Step> sealed = seal(library, session, key, iv, message);
-  if (!sealed || sealed->rv != CKR_OK) return sealed;
-  std::array<std::uint8_t, sizeof(text) + gcm_tag_size> out{};
-  std::size_t size = 0;
-  Step opened = gcm_decrypt(session, key, message, out, size, Phase::setup);
+  Sealed sealed;
+  Result<Step> encrypted = seal(library, session, key, sealed);
+  if (!encrypted || encrypted->rv != CKR_OK) return encrypted;
+  Sealed opening = sealed;
+  Step opened = gcm_decrypt(session, key, sealed.iv, aad, opening.bytes, Phase::setup);
   opened.phase = Phase::setup;  // the content is ours
   if (opened.rv != CKR_OK) return opened;
-  progress.wrong = !std::equal(std::begin(text), std::end(text), out.begin());
-  message.ciphertext_and_tag.back() ^= 1;
-  const Step tampered = gcm_decrypt(session, key, message, out, size, Phase::setup);
+  progress.wrong = !std::equal(std::begin(text), std::end(text), opening.bytes.begin());
+  sealed.bytes.back() ^= 1;
+  const Step tampered = gcm_decrypt(session, key, sealed.iv, aad, sealed.bytes, Phase::setup);
   if (classify(tampered) != Fault::content && tampered.rv != CKR_OK) return tampered;
   progress.wrong |= tampered.rv == CKR_OK;
   return Step{};
@@ -150,9 +152,9 @@ Result<Step> try_key_wrap(const Session& session, Progress& progress) {
                               again.data(), again.size(), &back);
   if (rv != CKR_OK) return Step{rv};
   const ObjectGuard back_guard(session, back);
-  const std::vector<std::uint8_t> read = read_bytes(session, back, CKA_VALUE);
-  progress.wrong = !std::ranges::equal(read, value);
-  return Step{};
+  AttributeReader read(session, back);
+  progress.wrong = !std::ranges::equal(read.bytes(CKA_VALUE), value);
+  return Step{read.rv()};
 }
 
 Result<Step> try_sign_default(const Session& session, Progress& progress) {
@@ -162,9 +164,9 @@ Result<Step> try_sign_default(const Session& session, Progress& progress) {
   if (const CK_RV rv = generate_pair(session, nothing_more, pair); rv != CKR_OK) return Step{rv};
   const ObjectGuard private_guard(session, pair.private_key);
   const ObjectGuard public_guard(session, pair.public_key);
-  progress = {"CKA_SIGN is true by default",
-              read_flag(session, pair.private_key, CKA_SIGN).value_or(true)};
-  return Step{};
+  AttributeReader made(session, pair.private_key);
+  progress = {"CKA_SIGN is true by default", made.flag(CKA_SIGN).value_or(true)};
+  return Step{made.rv()};
 }
 
 Result<Step> try_unwrapped_attributes(const std::shared_ptr<const crypto::Library>& library,
@@ -182,8 +184,10 @@ Result<Step> try_unwrapped_attributes(const std::shared_ptr<const crypto::Librar
   Result<Step> step = unwrap(library, session, pair, attributes, cek);
   if (!step || step->rv != CKR_OK) return step;
   const ObjectGuard cek_guard(session, cek);
-  progress = {"CKA_SENSITIVE, CKA_EXTRACTABLE ignored by C_UnwrapKey", !is_guarded(session, cek)};
-  return Step{};
+  bool guarded = false;
+  const Step read = check_guarded(session, cek, guarded);
+  progress = {"CKA_SENSITIVE, CKA_EXTRACTABLE ignored by C_UnwrapKey", !guarded};
+  return read;
 }
 
 Result<Step> try_unwrap_template(const std::shared_ptr<const crypto::Library>& library,
@@ -218,9 +222,10 @@ Result<Step> try_unwrap_template(const std::shared_ptr<const crypto::Library>& l
     return Step{};
   if (step->rv != CKR_OK) return step;
   const ObjectGuard cek_guard(session, cek);
+  AttributeReader unwrapped(session, cek);
   progress = {"CKA_UNWRAP_TEMPLATE ignored by C_UnwrapKey",
-              read_flag(session, cek, CKA_EXTRACTABLE).value_or(true)};
-  return Step{};
+              unwrapped.flag(CKA_EXTRACTABLE).value_or(true)};
+  return Step{unwrapped.rv()};
 }
 
 Result<Step> try_wrap_out(const Session& session, Progress& progress) {
