@@ -39,6 +39,10 @@ struct HsmSlot {
 
 /// One HSM behind PKCS#11. The first instance of a model has the UIDs `hsm::<model>::...`, the
 /// second `hsm::<model>_1::...`, and so on, in the order given.
+///
+/// Where a trial shows that the token is faster with copies of a key in its sessions, each session
+/// makes one, sensitive and not extractable. It may then go unseen for one second that somebody
+/// else has destroyed the key. (CKA_COPYABLE = false prevents copies, on tokens that know it.)
 struct HsmOptions {
   std::string model{};        ///< softhsm2, utimaco, proteccio, crypt2pay, smartcardhsm, other.
   std::string module_path{};  ///< Empty: the model's usual path.
