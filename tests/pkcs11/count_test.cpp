@@ -58,11 +58,12 @@ std::string encrypt_once(const Kms& kms, const std::string& uid) {
 /// Encrypts until that is refused: how often it was done, -1 for another end.
 int use_up(const std::string& database, const std::string& uid) {
   const Kms kms = try_open(options(), database).value();
-  for (int done = 0;; ++done) {
+  for (int done = 0; done < 1000; ++done) {
     const std::string answer = encrypt_once(kms, uid);
     if (answer == "error: forbidden") return done;
-    if (answer.starts_with("error:")) return -1;
+    if (answer.starts_with("error:")) break;
   }
+  return -1;
 }
 
 }  // namespace

@@ -305,15 +305,17 @@ TEST_CASE("all slots dead is unavailable, whatever the token") {
 
 TEST_CASE("what comes of a token's bytes is asked of one slot alone") {
   const std::string good = token_for(first + "replica");
-  const Kms kms = jwekms::open(two_slots()).value();
-  CHECK(decrypt(kms, good) == "pool");
-  CHECK(decrypt(kms, good) == "pool");
-  for (const std::size_t at : {good.find('.') + 9, good.size() - 2}) {
-    std::string bad = good;
-    bad[at] = bad[at] == 'A' ? 'B' : 'A';
-    faults().reset();
-    for (int i = 0; i < 10; ++i) CHECK(decrypt(kms, bad) == "error: decryption_failed");
-    CHECK(faults().calls("C_Decrypt") == 10);
+  for (const CekBoundary boundary : {CekBoundary::process, CekBoundary::hsm}) {
+    const Kms kms = jwekms::open(two_slots(boundary)).value();
+    CHECK(decrypt(kms, good) == "pool");
+    CHECK(decrypt(kms, good) == "pool");
+    for (const std::size_t at : {good.find('.') + 9, good.size() - 2}) {
+      std::string bad = good;
+      bad[at] = bad[at] == 'A' ? 'B' : 'A';
+      faults().reset();
+      for (int i = 0; i < 10; ++i) CHECK(decrypt(kms, bad) == "error: decryption_failed");
+      CHECK(faults().calls("C_Decrypt") == 10);
+    }
   }
 }
 
