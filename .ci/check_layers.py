@@ -27,7 +27,7 @@ INCLUDE = re.compile(r'^\s*#\s*include\s*(<[^>]+>|"[^"]+")', re.M)
 STANDARD = re.compile(r"<[a-z_]+>")
 # One library, one folder: who may include what from outside.
 OUTSIDE = {"openssl/": {"src/crypto"}, "SQLiteCpp/": {"src/providers/db"}, "sqlite3.h": {"src/providers/db"},
-           "p11-kit/": {"src/providers/pkcs11"}, "libp11.h": {"src/providers/pkcs11"}}
+           "p11-kit/": {"src/providers/pkcs11"}, "libp11.h": {"src/providers/pkcs11"}, "toml++/": {"src/config"}}
 
 
 def layer_of(path):

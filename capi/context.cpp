@@ -56,3 +56,14 @@ jwekms_status jwekms_open(const jwekms_open_options* options, jwekms_ctx** ctx,
 }
 
 void jwekms_close(jwekms_ctx* ctx) { delete ctx; }
+
+jwekms_status jwekms_rewrap_database(const jwekms_open_options* options, const char* to,
+                                     size_t to_len, jwekms_error* error) {
+  return guarded(error, [&] {
+    const std::string_view uid = text(to, to_len);
+    Options opening;
+    const WipedPins wiped(opening.hsms);
+    read_open_options(options, opening);
+    return rewrap_database(opening, uid);
+  });
+}

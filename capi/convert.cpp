@@ -57,6 +57,27 @@ std::vector<std::string> aliases(const CallersStruct& o) {
   return texts(o.aliases, o.alias_lens, o.alias_count);
 }
 
+AuditSink audit_sink(jwekms_audit_callback call, void* data) {
+  return [call, data](const AuditEvent& from) {
+    const jwekms_audit_event event{sizeof(jwekms_audit_event),
+                                   from.error ? static_cast<jwekms_status>(*from.error) : JWEKMS_OK,
+                                   static_cast<std::uint64_t>(from.time.count()),
+                                   from.principal.data(),
+                                   from.principal.size(),
+                                   from.operation.data(),
+                                   from.operation.size(),
+                                   from.kid.data(),
+                                   from.kid.size(),
+                                   from.uid.data(),
+                                   from.uid.size(),
+                                   from.other.data(),
+                                   from.other.size(),
+                                   from.permissions.bits(),
+                                   0};
+    call(data, &event);
+  };
+}
+
 Policy policy(const jwekms_open_options& o) {
   require_known(o.policy_flags, JWEKMS_ALLOW_MISSING_KID | JWEKMS_ALLOW_UNPROTECTED |
                                     JWEKMS_ALLOW_ZIP | JWEKMS_ALLOW_COMPROMISED);
@@ -140,6 +161,8 @@ void read_open_options(const jwekms_open_options* options, Options& to) {
     to.on_warning = [call = o.on_warning, data = o.on_warning_data](std::string_view warning) {
       call(data, warning.data(), warning.size());
     };
+  to.admins = texts(o.admins, o.admin_lens, o.admin_count);
+  if (o.on_audit != nullptr) to.on_audit = audit_sink(o.on_audit, o.on_audit_data);
   to.database.key_encryption_key = text(o.key_encryption_key, o.key_encryption_key_len);
   for (const std::string& slots : texts(o.hsm_pools, o.hsm_pool_lens, o.hsm_pool_count))
     to.hsm_pools.push_back(hsm_pool(slots));

@@ -25,6 +25,10 @@ struct jwekms_key_list {
   jwekms::KeyPage page;
 };
 
+struct jwekms_grant_list {
+  std::vector<jwekms::Grant> grants;
+};
+
 struct jwekms_response {
   jwekms::ServiceResponse response;
 };

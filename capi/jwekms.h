@@ -192,8 +192,8 @@ typedef struct jwekms_hsm_options {
   uint32_t max_sessions;
   /// Wait for a session at most; then JWEKMS_UNAVAILABLE. Default 5000.
   uint32_t session_timeout_ms;
-  /// Names of who may make and destroy keys in this HSM: `admin_count` pointers, and as many
-  /// lengths. Default: whoever may use the library.
+  /// Principals who may do everything with the keys of this HSM, see jwekms_on_behalf_of():
+  /// `admin_count` pointers, and as many lengths. Default: the host alone.
   const char* const* admins;
   const size_t* admin_lens;
   size_t admin_count;
@@ -214,6 +214,36 @@ typedef struct jwekms_ctx jwekms_ctx;
 /// Called from whichever thread is inside a function of this library, several at a time if there
 /// are several. Must return: no exception, no longjmp, no call with the same context.
 typedef void (*jwekms_warning_callback)(void* data, const char* text, size_t text_len);
+
+/// One call, after it was decided. Never token or key bytes; but names of keys are bytes that a
+/// stranger may have chosen: whoever writes them to a log escapes them. Text is not NUL-terminated,
+/// and "" where it has no meaning. The library sets `struct_size`: to a larger value when it is
+/// newer than the caller's header, and members beyond it are not there.
+typedef struct jwekms_audit_event {
+  uint32_t struct_size;
+  jwekms_status status;   ///< What came of it.
+  uint64_t time_ns;       ///< How long it took.
+  const char* principal;  ///< Who called; "": the host itself.
+  size_t principal_len;
+  const char* operation;  ///< The function without "jwekms_", "destroy_key" or "grants".
+  size_t operation_len;
+  const char* kid;  ///< The key, as the caller or the token names it.
+  size_t kid_len;
+  const char* uid;  ///< The key that was found, or made.
+  size_t uid_len;
+  /// What else it was about. unwrap_key: the UID of the CEK that was kept. reencrypt: the key
+  /// encrypted to, as the caller names it. grant, revoke: to or from whom. add_alias: the alias.
+  const char* other;
+  size_t other_len;
+  uint32_t permissions;  ///< grant: JWEKMS_MAY_..., or-ed together.
+  uint32_t reserved;     ///< 0.
+} jwekms_audit_event;
+
+/// Receives each call that might touch a key, from the thread that made it, before it returns.
+/// @param data   jwekms_open_options.on_audit_data.
+/// @param event  it and its texts are valid during the call only.
+/// Must return: no exception, no longjmp, no call with the same context.
+typedef void (*jwekms_audit_callback)(void* data, const jwekms_audit_event* event);
 
 /// For jwekms_open_options.policy_flags: what the default policy refuses.
 enum {
@@ -249,7 +279,7 @@ typedef struct jwekms_open_options {
   const char* openssl_config;
   size_t openssl_config_len;
   jwekms_warning_callback on_warning;  ///< NULL: warnings go to standard error.
-  void* on_warning_data;               ///< Valid until jwekms_close has returned.
+  void* on_warning_data;               ///< Valid until the last context over it is closed.
   uint32_t rsa_min_bits;               ///< Not below 1024. Default 2048.
   /// How long another process's change to a key, a revocation above all, may go unseen.
   uint32_t cache_ttl_ms;      ///< Default 1000.
@@ -268,28 +298,115 @@ typedef struct jwekms_open_options {
   const char* const* hsm_pools;
   const size_t* hsm_pool_lens;
   size_t hsm_pool_count;
-  /// UID of an AES key in one of the HSMs that wraps the key-encryption key, which is then kept,
-  /// wrapped, in the database itself. Excludes `kek_path` and `kek`.
+  /// UID of an AES-256 key in one of the HSMs that wraps the key-encryption key, which is then
+  /// kept, wrapped, in the database itself: without the HSM nobody opens it. The key must be there.
+  /// It serves no JWE. Excludes `kek_path` and `kek`.
   const char* key_encryption_key;
   size_t key_encryption_key_len;
+  /// Principals who may do everything with every key, see jwekms_on_behalf_of(): `admin_count`
+  /// pointers, and as many lengths. "*" is every principal. Default: the host alone.
+  const char* const* admins;
+  const size_t* admin_lens;
+  size_t admin_count;
+  jwekms_audit_callback on_audit;  ///< NULL: no audit.
+  void* on_audit_data;             ///< Valid until the last context over it is closed.
 } jwekms_open_options;
 
 #define JWEKMS_OPEN_OPTIONS_INIT                                                                   \
   {                                                                                                \
     sizeof(jwekms_open_options), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, \
-        0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0                                                            \
+        0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0                                             \
   }
 
 /// Opens a context. One with HSMs must be closed before main() returns.
 /// @param ctx  receives a handle, to be closed with jwekms_close().
-/// Errors: bad_request (options), unsupported_algorithm (a policy names what is unknown),
-/// unavailable (database, key file or HSM out of reach, or a PIN refused), crypto_failure (the
+/// Errors: bad_request (options), unsupported_algorithm (a policy names what is unknown; the HSM
+/// cannot wrap with `key_encryption_key`), unavailable (database, key file or HSM out of reach, or
+/// a PIN refused), not_found (the HSM has no `key_encryption_key`), crypto_failure (the
 /// key-encryption key is not this database's), internal_error.
 jwekms_status jwekms_open(const jwekms_open_options* options, jwekms_ctx** ctx,
                           jwekms_error* error);
 
-/// Closes a context and wipes the keys that it held. No other call may be using it.
+/// Closes a context and, if it is the last over what was opened, wipes the keys that it held. No
+/// other call may be using it.
 void jwekms_close(jwekms_ctx* ctx);
+
+/// Changes who keeps a database's key-encryption key: from a file to an HSM, or from one key of an
+/// HSM to another. The key itself stays, so a copy that somebody has of the file, or of the
+/// database and the old HSM key, still opens what it opened: destroy them. Who has the database
+/// open goes on, and needs the new options after a restart or fork().
+/// @param options  as the database is opened now, required.
+/// @param to       UID of the AES-256 key that wraps from now on, in one of its HSMs.
+/// Errors: those of jwekms_open(); not_found (no such database), conflict (changed by another
+/// process meanwhile).
+jwekms_status jwekms_rewrap_database(const jwekms_open_options* options, const char* to,
+                                     size_t to_len, jwekms_error* error);
+
+// ---- Principals ---------------------------------------------------------------------------------
+// A context of jwekms_open() acts for the host, the program that it is part of, which may do
+// everything. One that acts for a principal authorises every call:
+//
+// An admin, of everything (jwekms_open_options) or of one HSM (jwekms_hsm_options), may do
+// everything with the keys there. A key in the database belongs to the principal who made, imported
+// or unwrapped it: the owner may do everything with it. Anybody else may do what they, or all
+// principals, were granted, and is refused what they were not: forbidden if the key is there,
+// not_found if it is not. A key that the host made without an owner has none, as no key in an HSM
+// has. Everybody may make keys in the database; in an HSM admins alone may. To destroy a key takes
+// its owner or an admin. Public halves are for everybody, but to have them encrypted with takes the
+// permission to encrypt. Lists show the keys with which the principal may do something.
+
+/// A context that acts for a principal, the name of somebody whom the host has authenticated.
+/// Cheap: it shares all that `ctx` has open. The two are closed each, in any order.
+/// @param ctx        acts for the host.
+/// @param principal  1 to 256 bytes of UTF-8 without control characters; not "*".
+/// @param acting     receives a handle, to be closed with jwekms_close().
+/// Errors: bad_request (the name), forbidden (`ctx` acts for a principal already).
+jwekms_status jwekms_on_behalf_of(const jwekms_ctx* ctx, const char* principal,
+                                  size_t principal_len, jwekms_ctx** acting, jwekms_error* error);
+
+/// What a grant allows with one key. Whoever was granted anything may also describe the key.
+enum {
+  JWEKMS_MAY_DECRYPT = 1,
+  JWEKMS_MAY_ENCRYPT = 2,
+  JWEKMS_MAY_UNWRAP = 4,    ///< Keep a CEK that the key unwraps.
+  JWEKMS_MAY_DESCRIBE = 8,  ///< See its metadata.
+  JWEKMS_MAY_MANAGE = 16,   ///< States and aliases. Does not destroy.
+  JWEKMS_MAY_GRANT = 32     ///< Hand on what one was granted, see all grants, revoke any.
+};
+
+/// Lets a principal, or all ("*"), do these things with a key, wherever the key lives, and nothing
+/// else that was granted before. Grants are kept in the database.
+/// @param uid          a UID, not an alias.
+/// @param permissions  JWEKMS_MAY_..., or-ed together; one at least.
+/// Errors: bad_request (also: no database), not_found, forbidden, unavailable.
+jwekms_status jwekms_grant(const jwekms_ctx* ctx, const char* uid, size_t uid_len,
+                           const char* principal, size_t principal_len, uint32_t permissions,
+                           jwekms_error* error);
+
+/// Takes back what a principal, or all ("*"), was granted. Other processes see it within
+/// `cache_ttl_ms`. Errors: those of jwekms_grant(); not_found also when there was no grant.
+jwekms_status jwekms_revoke(const jwekms_ctx* ctx, const char* uid, size_t uid_len,
+                            const char* principal, size_t principal_len, jwekms_error* error);
+
+/// The grants of one key, as they were when the handle was made, in the order of the names' bytes.
+typedef struct jwekms_grant_list jwekms_grant_list;
+
+/// For the owner, admins, and who was granted JWEKMS_MAY_GRANT.
+/// @param list  receives a handle, to be freed with jwekms_grant_list_free().
+/// Errors: those of jwekms_grant().
+jwekms_status jwekms_list_grants(const jwekms_ctx* ctx, const char* uid, size_t uid_len,
+                                 jwekms_grant_list** list, jwekms_error* error);
+
+/// 0 for a NULL handle.
+size_t jwekms_grant_list_count(const jwekms_grant_list* list);
+/// NUL-terminated, valid until the list is freed.
+/// @param index  below jwekms_grant_list_count(); NULL is returned for any other.
+/// @param len    receives its length; may be NULL.
+const char* jwekms_grant_list_principal(const jwekms_grant_list* list, size_t index, size_t* len);
+/// JWEKMS_MAY_..., or-ed together; 0 for an index that there is not. New ones may come.
+uint32_t jwekms_grant_list_permissions(const jwekms_grant_list* list, size_t index);
+
+void jwekms_grant_list_free(jwekms_grant_list* list);
 
 // ---- Tokens -------------------------------------------------------------------------------------
 

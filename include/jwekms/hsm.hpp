@@ -63,10 +63,15 @@ struct HsmOptions {
 
 /// Slots that hold the same RSA keys under the same labels: a replicated HSM. A UID of the first
 /// slot is served by whichever slot is at hand, and a slot that is dead is passed over until it is
-/// back. A slot's key counts when its modulus is that of the first key found; AES keys have nothing
-/// to compare, and are served by the slot that their UID names.
+/// back: left alone for 100 ms, and up to 5 s, then tried by one operation. Only `unavailable`
+/// makes another slot be asked, never what comes of a token's bytes. A slot's key counts when its
+/// modulus is that of the first key found, in the order below; another one is passed over with a
+/// warning. AES keys have nothing to compare: they are served by the slot that their UID names, as
+/// keys are made, listed and destroyed there, and CEKs kept. Opening takes one slot that is there;
+/// for each other that is not it warns.
 struct HsmPool {
-  /// `hsm::<model>[_n]::<slot>`, two or more, all of them in Options::hsms.
+  /// `hsm::<model>[_n]::<slot>`, two or more, all of them in Options::hsms, with one cek_boundary;
+  /// none is in two pools.
   std::vector<std::string> slots{};
 };
 

@@ -3,6 +3,7 @@
 
 // Everything. A program that only takes tokens apart needs jwe.hpp and jose_header.hpp, and no
 // library.
+#include "jwekms/config.hpp"
 #include "jwekms/doctor.hpp"
 #include "jwekms/kms.hpp"
 #include "jwekms/open.hpp"

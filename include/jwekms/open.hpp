@@ -26,7 +26,8 @@ namespace jwekms {
 /// key with its record's metadata bound to it. Several processes may share the file.
 /// It counts what is encrypted under AES keys, its own and those of the HSMs: 2^32 at most.
 struct DatabaseOptions {
-  std::string path{};  ///< Created if absent. Empty: no database.
+  std::string path{};         ///< Created if absent. Empty: no database.
+  bool make_folders = false;  ///< Create the folders of `path` too where absent, mode 0700.
   /// File with the key-encryption key; empty: `path` + ".kek". Created with mode 0600 on first use
   /// and a warning is given: keep it apart from the database's backups. Refused when group or
   /// others can read it.

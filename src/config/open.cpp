@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "jwekms/open.hpp"
 
+#include <sys/stat.h>
+
 #include <cstdio>
 #include <filesystem>
 
@@ -54,6 +56,13 @@ void print_warning(std::string_view text) {
   return {};
 }
 
+/// The folders that a new database needs, for its owner alone. Where that fails, so does opening
+/// the database.
+void make_folders_of(const std::string& path) {
+  for (std::size_t end = path.find('/', 1); end != std::string::npos; end = path.find('/', end + 1))
+    (void)mkdir(path.substr(0, end).c_str(), S_IRWXU);
+}
+
 /// What open() and rewrap_database() begin with. Nothing of the database is touched yet: it is not
 /// made while the HSM that guards it is out of reach.
 struct Parts {
@@ -70,16 +79,14 @@ struct Parts {
   if (Result<void> checked = check_database(options.database); !checked) return checked.error();
   for (const std::string& admin : options.admins)
     if (Result<void> checked = check_grantee(admin); !checked) return checked.error();
-  if (!options.hsm_pools.empty())
-    return Error{Errc::bad_request, 0, "not in this version: hsm_pools"};
   Result<std::shared_ptr<const crypto::Library>> library =
       crypto::Library::open(options.openssl_properties, options.openssl_config);
   if (!library) return library.error();
   Parts parts{.library = *std::move(library)};
   parts.warn = options.on_warning ? options.on_warning : print_warning;
   if (!options.database.path.empty()) parts.store = db::make_store(options.database);
-  Result<std::vector<std::shared_ptr<KeyProvider>>> hsms =
-      pkcs11::open_hsms(parts.library, options.hsms, parts.store, parts.warn, options.policy);
+  Result<std::vector<std::shared_ptr<KeyProvider>>> hsms = pkcs11::open_hsms(
+      parts.library, options.hsms, options.hsm_pools, parts.store, parts.warn, options.policy);
   if (!hsms) return hsms.error();
   parts.hsms = *std::move(hsms);
   if (const std::string& uid = options.database.key_encryption_key; !uid.empty()) {
@@ -100,6 +107,7 @@ Result<Kms> open(const Options& options) {
   std::vector<std::shared_ptr<KeyProvider>> providers = options.providers;
   providers.insert(providers.end(), parts->hsms.begin(), parts->hsms.end());
   if (parts->store) {
+    if (options.database.make_folders) make_folders_of(options.database.path);
     Result<std::shared_ptr<KeyProvider>> database =
         db::open_database(parts->library, parts->store, options.database, parts->wrapper,
                           parts->warn, options.policy);

@@ -76,6 +76,9 @@ Result<Gate::Rights> Gate::authorise(Call& call, std::string_view kid, const Fou
     const Result<KeyProvider*> provider = route(kid);
     if (!provider) return provider.error();
     const std::string_view owner = key ? (*key)->info().owner : std::string_view{};
+    // That a key has no public half is for those who may know what it is.
+    if (operation == Operation::publish && !(key && (*key)->info().type == KeyType::rsa))
+      operation = Operation::describe;
     const Result<Rights> rights = this->rights(call.principal(), **provider, uid, owner);
     if (!rights) return rights;
     if (!rights->allow(operation)) return may_not;

@@ -22,7 +22,7 @@ enum class Operation : std::uint8_t {
   encrypt,
   unwrap,
   describe,
-  publish,  ///< See the public half.
+  publish,  ///< See the public half, which is for everybody where there is one.
   manage,
   destroy,
   grant,

@@ -52,6 +52,21 @@ const Policy& Kms::policy() const noexcept { return context_->policy; }
 
 std::string_view Kms::principal() const noexcept { return principal_; }
 
+namespace {
+
+/// Makes a key with one of a provider's members, and notes it.
+template <class Request>
+[[nodiscard]] Result<KeyInfo> make_key(Call& call, const Request& request,
+                                       Result<KeyInfo> (KeyProvider::*make)(const Request&)) {
+  Result<KeyInfo> made = call.kms().gate.add(
+      call, request.uid, request,
+      [make](KeyProvider& provider, const Request& owned) { return (provider.*make)(owned); });
+  if (made) call.note_uid(made->uid);
+  return made;
+}
+
+}  // namespace
+
 Result<KeyInfo> Kms::create_key(const CreateKey& request) const {
   const crypto::ErrorQueueGuard guard;
   Call call(*context_, principal_, "create_key", request.uid);
@@ -62,20 +77,14 @@ Result<KeyInfo> Kms::create_key(const CreateKey& request) const {
       if (!uid) return uid.error();
       placed.uid = *std::move(uid);
     }
-    return context_->gate.add(
-        call, placed.uid, placed,
-        [](KeyProvider& provider, const CreateKey& owned) { return provider.create(owned); });
+    return make_key(call, placed, &KeyProvider::create);
   });
 }
 
 Result<KeyInfo> Kms::import_key(const ImportKey& request) const {
   const crypto::ErrorQueueGuard guard;
   Call call(*context_, principal_, "import_key", request.uid);
-  return call.run([&] {
-    return context_->gate.add(
-        call, request.uid, request,
-        [](KeyProvider& provider, const ImportKey& owned) { return provider.import(owned); });
-  });
+  return call.run([&] { return make_key(call, request, &KeyProvider::import); });
 }
 
 Result<KeyInfo> Kms::describe_key(std::string_view kid) const {

@@ -6,6 +6,7 @@
 #include <mutex>
 #include <vector>
 
+#include "crypto/base64url_vector.hpp"
 #include "crypto/secret_buffer.hpp"
 #include "jwekms/base64url.hpp"
 
@@ -180,7 +181,7 @@ class GcmContentKey final : public ContentKey {
       const std::string_view block = text.substr(0, block_chars);
       text.remove_prefix(block.size());
       const std::size_t size = base64url::decoded_size(block.size());
-      if (!base64url::decode(block, out)) return bad_ciphertext;
+      if (!decode_base64url(block, out)) return bad_ciphertext;
       if (!update(ctx, out, {out, size})) return openssl_failure();
       out += size;
     }

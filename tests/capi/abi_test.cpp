@@ -47,6 +47,12 @@ TEST_CASE("published values never change", "[capi][abi]") {
   CHECK(JWEKMS_KEY_FORMAT_PEM == 2);
   CHECK(JWEKMS_KEY_FORMAT_DER == 3);
   CHECK(JWEKMS_KEY_FORMAT_RAW == 4);
+  CHECK(JWEKMS_MAY_DECRYPT == 1);
+  CHECK(JWEKMS_MAY_ENCRYPT == 2);
+  CHECK(JWEKMS_MAY_UNWRAP == 4);
+  CHECK(JWEKMS_MAY_DESCRIBE == 8);
+  CHECK(JWEKMS_MAY_MANAGE == 16);
+  CHECK(JWEKMS_MAY_GRANT == 32);
   CHECK(JWEKMS_STORE_IN_HSM == 1);
   CHECK(JWEKMS_HSM_LOGIN_USER == 1);
   CHECK(JWEKMS_HSM_LOGIN_NONE == 2);
@@ -156,7 +162,28 @@ TEST_CASE("layouts with 64-bit pointers", "[capi][abi]") {
       {MEMBER(jwekms_open_options, hsm_pool_count), 224},
       {MEMBER(jwekms_open_options, key_encryption_key), 232},
       {MEMBER(jwekms_open_options, key_encryption_key_len), 240},
-      {WHOLE(jwekms_open_options), 248},
+      {MEMBER(jwekms_open_options, admins), 248},
+      {MEMBER(jwekms_open_options, admin_lens), 256},
+      {MEMBER(jwekms_open_options, admin_count), 264},
+      {MEMBER(jwekms_open_options, on_audit), 272},
+      {MEMBER(jwekms_open_options, on_audit_data), 280},
+      {WHOLE(jwekms_open_options), 288},
+      {MEMBER(jwekms_audit_event, struct_size), 0},
+      {MEMBER(jwekms_audit_event, status), 4},
+      {MEMBER(jwekms_audit_event, time_ns), 8},
+      {MEMBER(jwekms_audit_event, principal), 16},
+      {MEMBER(jwekms_audit_event, principal_len), 24},
+      {MEMBER(jwekms_audit_event, operation), 32},
+      {MEMBER(jwekms_audit_event, operation_len), 40},
+      {MEMBER(jwekms_audit_event, kid), 48},
+      {MEMBER(jwekms_audit_event, kid_len), 56},
+      {MEMBER(jwekms_audit_event, uid), 64},
+      {MEMBER(jwekms_audit_event, uid_len), 72},
+      {MEMBER(jwekms_audit_event, other), 80},
+      {MEMBER(jwekms_audit_event, other_len), 88},
+      {MEMBER(jwekms_audit_event, permissions), 96},
+      {MEMBER(jwekms_audit_event, reserved), 100},
+      {WHOLE(jwekms_audit_event), 104},
       {MEMBER(jwekms_hsm_slot, struct_size), 0},
       {MEMBER(jwekms_hsm_slot, flags), 4},
       {MEMBER(jwekms_hsm_slot, number), 8},

@@ -25,7 +25,8 @@ static void layouts(void) {
   EXPECT_SOUND(jwekms_error, text);
   EXPECT_SOUND(jwekms_hsm_slot, reserved);
   EXPECT_SOUND(jwekms_hsm_options, admin_count);
-  EXPECT_SOUND(jwekms_open_options, key_encryption_key_len);
+  EXPECT_SOUND(jwekms_open_options, on_audit_data);
+  EXPECT_SOUND(jwekms_audit_event, reserved);
   EXPECT_SOUND(jwekms_finding, reserved);
   EXPECT_SOUND(jwekms_decrypt_options, key_len);
   EXPECT_SOUND(jwekms_encrypt_options, aad_len);
@@ -55,6 +56,7 @@ static void calls(void) {
   jwekms_close(NULL);
   jwekms_key_info_free(NULL);
   jwekms_key_list_free(NULL);
+  jwekms_grant_list_free(NULL);
 }
 
 int main(void) {

@@ -11,8 +11,7 @@ import sys
 
 CAPI = pathlib.Path(__file__).resolve().parents[2] / "capi"
 NODE = re.compile(r"JWEKMS_\d+\.\d+")
-# The members of Kms and the functions open, doctor, handle and rewrap_database: what is marked
-# JWEKMS_API.
+# The members of Kms and the free functions: what is marked JWEKMS_API.
 CXX_API = re.compile(
     r"jwekms::(Kms::(~?Kms|operator=|[a-z_]+)(\[abi:cxx11\])?"
     r"|open|doctor|handle|rewrap_database|parse_config|load_config)\(")
@@ -45,7 +44,8 @@ def complaints(listed, header, version_script, exported):
             yield f"{demangled}: exported, not part of the C++ API"
         if not NODE.fullmatch(version):
             yield f"{name}: exported without a version"
-    for member in ("jwekms::open(", "jwekms::doctor(", "jwekms::Kms::decrypt("):
+    for member in ("jwekms::open(", "jwekms::doctor(", "jwekms::load_config(",
+                   "jwekms::Kms::decrypt("):
         if not any(demangled.startswith(member) for _, _, demangled in exported):
             yield f"{member}...): not exported"
 
@@ -68,6 +68,7 @@ def self_test():
     cxx = [("_Z1a", "JWEKMS_0.1", "jwekms::open(jwekms::Options const&)"),
            ("_Z1e", "JWEKMS_0.1", "jwekms::doctor(jwekms::HsmOptions const&)"),
            ("_Z1b", "JWEKMS_0.1", "jwekms::Kms::decrypt(...) const"),
+           ("_Z1d", "JWEKMS_0.1", "jwekms::load_config(...)"),
            ("_Z1c", "JWEKMS_0.1", "jwekms::Kms::~Kms()")]
     sound = [("jwekms_a", "JWEKMS_0.1", "jwekms_a"), *cxx]
 

@@ -146,6 +146,8 @@ inline const std::map<std::string, Operation>& operations() {
          return code(there ? "ok" : "forbidden");
        }}},
       {"public_jwk", {[](Try& t) { return code_of(t.kms.public_jwk(t.place.rsa)); }}},
+      {"public_jwk of a symmetric key",
+       {[](Try& t) { return code_of(t.kms.public_jwk(t.place.oct)); }}},
       {"public_jwks", {[](Try& t) {
          const auto set = t.kms.public_jwks();
          if (!set) return code_of(set);
@@ -208,6 +210,8 @@ inline constexpr Row database_table[]{
     {"describe_key",               "ok", "+ +    - -    - -    + +    + +    + +"},
     {"list_keys",                  "ok", "+ +    - -    - -    + +    + +    + +"},
     {"public_jwk",                 "ok", "+ +    + +    + +    + +    + +    + +"},
+    {"public_jwk of a symmetric key",
+                       "crypto_failure", "+ +    - -    - -    + +    + +    + +"},
     {"public_jwks",                "ok", "+ +    + +    + +    + +    + +    + +"},
     {"add_alias",                  "ok", "+ +    - -    - -    - -    - -    + -"},
     {"remove_alias",               "ok", "+ +    - -    - -    - -    - -    + -"},
@@ -242,6 +246,8 @@ inline constexpr Row hsm_table[]{
     {"describe_key",               "ok", "- +    + -    - -    + +    + +    + +"},
     {"list_keys",                  "ok", "- +    + -    - -    + +    + +    + +"},
     {"public_jwk",                 "ok", "+ +    + +    + +    + +    + +    + +"},
+    {"public_jwk of a symmetric key",
+                       "crypto_failure", "- +    + -    - -    + +    + +    + +"},
     {"public_jwks",                "ok", "+ +    + +    + +    + +    + +    + +"},
     {"add_alias",                  "ok", "- +    + -    - -    - -    - -    + -"},
     {"remove_alias",               "ok", "- +    + -    - -    - -    - -    + -"},

@@ -25,6 +25,8 @@ class FullProvider final : public FakeProvider {
   std::atomic<int> changes = 0;
   /// What it answers to resolve() once a key was found.
   std::optional<Error> complaint{};
+  /// What it answers to a request for a new key.
+  std::optional<Error> refusal{};
   bool owners = false;
 
   /// Claims an owner whom it does not keep: the gate must not believe it.
@@ -48,6 +50,7 @@ class FullProvider final : public FakeProvider {
   }
   Result<KeyInfo> create(const CreateKey& request) override {
     ++changes;
+    if (refusal) return *refusal;
     return put(request.uid, request.type, request.owner);
   }
   Result<KeyInfo> import(const ImportKey& request) override {
@@ -83,9 +86,11 @@ class FullProvider final : public FakeProvider {
     ++changes;
     return {};
   }
+  /// Behind the back of any Kms.
+  void lose(std::string_view uid) { gone_.emplace(uid); }
   Result<KeyInfo> set_state(std::string_view uid, KeyState state) override {
     ++changes;
-    if (state == KeyState::destroyed) gone_.emplace(uid);
+    if (state == KeyState::destroyed) lose(uid);
     return KeyInfo{.uid = std::string(uid), .state = state};
   }
   std::span<const std::string> admins() const noexcept override { return admins_; }
@@ -140,6 +145,12 @@ class Acting {
   const Kms& host_;
   std::optional<Kms> own_;
 };
+
+inline std::string rsa_token(std::string_view kid) {
+  const std::string header =
+      R"({"alg":"RSA-OAEP","enc":"A256GCM","kid":")" + std::string(kid) + R"("})";
+  return seal_for(*rsa_key(), header, Alg::RSA_OAEP, bytes("content")).compact();
+}
 
 inline Kms as(const Kms& host, std::string_view principal) {
   return host.on_behalf_of(principal).value();

@@ -11,6 +11,13 @@ prefix=$work/prefix
 
 cmake --install "$build" --prefix "$prefix" >"$work/log" || { cat "$work/log"; exit 1; }
 
+echo "== command-line tool, its manual page and completions"
+"$prefix/bin/jwekms" --version
+for page in man/man1/jwekms.1 bash-completion/completions/jwekms zsh/site-functions/_jwekms \
+  fish/vendor_completions.d/jwekms.fish; do
+  [[ -s $prefix/share/$page ]]
+done
+
 echo "== CMake: shared, static, headers alone"
 cmake -S "$here" -B "$work/cmake" -G Ninja -DCMAKE_PREFIX_PATH="$prefix" \
   -DCMAKE_C_COMPILER="$cc" -DCMAKE_CXX_COMPILER="$cxx" >"$work/log" || { cat "$work/log"; exit 1; }

@@ -135,8 +135,12 @@ TEST_CASE("a CEK is unwrapped to stay in the token") {
     REQUIRE(support::code_of(made) == "ok");
     CHECK(made->uid.starts_with(prefix() + "cek-"));
     (void)kms.set_key_state(made->uid, KeyState::destroyed).value();
-    // What is not a CEK of the right size leaves nothing behind.
+    // What is not a CEK of the right size leaves nothing behind. (Sessions keep stand-ins.)
     const Raw raw;
+    const Cek small = random_cek(16);
+    const std::string first = compact(parent, a, row(Enc::A256GCM),
+                                      public_key(kms, parent)->wrap(a, small).value(), small, "x");
+    CHECK(support::code_of(kms.unwrap_key(first, {.store_in_hsm = true})) == "crypto_failure");
     const std::size_t before = raw.find(CKO_SECRET_KEY, "").size();
     for (const std::size_t size : {0U, 1U, 16U, 24U, 31U, 33U, 64U}) {
       INFO("a CEK of " << size);

@@ -11,6 +11,8 @@ if [[ $token == opencryptoki ]]; then
   exec 9>/run/lock/jwekms-opencryptoki
   flock 9
 fi
+# In memory where that can be: tokens sync their files at every change.
+[[ -w /dev/shm ]] && export TMPDIR=/dev/shm
 dir=$(mktemp -d)
 trap '"$here/tokens/stop.sh" "$dir/token"; rm -rf "$dir"' EXIT
 labels=()

@@ -26,45 +26,42 @@ void Template::text(CK_ATTRIBUTE_TYPE type, std::string_view value) noexcept {
   add(type, value.data(), value.size());
 }
 
-std::optional<bool> read_flag(const Session& session, CK_OBJECT_HANDLE object,
-                              CK_ATTRIBUTE_TYPE type) noexcept {
+bool AttributeReader::read(CK_ATTRIBUTE& attribute) noexcept {
+  const CK_RV rv = session_.f->C_GetAttributeValue(session_.handle, object_, &attribute, 1);
+  if (rv == CKR_OK) return true;
+  if (!is_absence(rv) && rv_ == CKR_OK) rv_ = rv;
+  return false;
+}
+
+std::optional<bool> AttributeReader::flag(CK_ATTRIBUTE_TYPE type) noexcept {
   CK_BBOOL value = CK_FALSE;
   CK_ATTRIBUTE attribute{type, &value, sizeof(value)};
-  if (session.f->C_GetAttributeValue(session.handle, object, &attribute, 1) != CKR_OK ||
-      attribute.ulValueLen != sizeof(value))
-    return std::nullopt;
+  if (!read(attribute) || attribute.ulValueLen != sizeof(value)) return std::nullopt;
   return value != CK_FALSE;
 }
 
-std::optional<CK_ULONG> read_number(const Session& session, CK_OBJECT_HANDLE object,
-                                    CK_ATTRIBUTE_TYPE type) noexcept {
+std::optional<CK_ULONG> AttributeReader::number(CK_ATTRIBUTE_TYPE type) noexcept {
   CK_ULONG value = 0;
   CK_ATTRIBUTE attribute{type, &value, sizeof(value)};
-  if (session.f->C_GetAttributeValue(session.handle, object, &attribute, 1) != CKR_OK ||
-      attribute.ulValueLen != sizeof(value))
-    return std::nullopt;
+  if (!read(attribute) || attribute.ulValueLen != sizeof(value)) return std::nullopt;
   return value;
 }
 
-std::vector<std::uint8_t> read_bytes(const Session& session, CK_OBJECT_HANDLE object,
-                                     CK_ATTRIBUTE_TYPE type) {
+std::vector<std::uint8_t> AttributeReader::bytes(CK_ATTRIBUTE_TYPE type) {
   constexpr CK_ULONG most = 1 << 16;
   CK_ATTRIBUTE attribute{type, nullptr, 0};
-  if (session.f->C_GetAttributeValue(session.handle, object, &attribute, 1) != CKR_OK ||
-      attribute.ulValueLen == not_available || attribute.ulValueLen > most)
+  if (!read(attribute) || attribute.ulValueLen == not_available || attribute.ulValueLen > most)
     return {};
   std::vector<std::uint8_t> value(attribute.ulValueLen);
   if (value.empty()) return {};
   attribute.pValue = value.data();
-  if (session.f->C_GetAttributeValue(session.handle, object, &attribute, 1) != CKR_OK ||
-      attribute.ulValueLen > value.size())
-    return {};
+  if (!read(attribute) || attribute.ulValueLen > value.size()) return {};
   value.resize(attribute.ulValueLen);
   return value;
 }
 
-std::string read_text(const Session& session, CK_OBJECT_HANDLE object, CK_ATTRIBUTE_TYPE type) {
-  const std::vector<std::uint8_t> value = read_bytes(session, object, type);
+std::string AttributeReader::text(CK_ATTRIBUTE_TYPE type) {
+  const std::vector<std::uint8_t> value = bytes(type);
   return {value.begin(), value.end()};
 }
 

@@ -36,22 +36,41 @@ class Template {
   CK_ULONG size_ = 0;
 };
 
-// Attributes of an object. Absent, unknown to the token or not to be had: no value.
-[[nodiscard]] std::optional<bool> read_flag(const Session& session, CK_OBJECT_HANDLE object,
-                                            CK_ATTRIBUTE_TYPE type) noexcept;
-[[nodiscard]] std::optional<CK_ULONG> read_number(const Session& session, CK_OBJECT_HANDLE object,
-                                                  CK_ATTRIBUTE_TYPE type) noexcept;
-/// Empty when there is no value.
-[[nodiscard]] std::vector<std::uint8_t> read_bytes(const Session& session, CK_OBJECT_HANDLE object,
-                                                   CK_ATTRIBUTE_TYPE type);
-[[nodiscard]] std::string read_text(const Session& session, CK_OBJECT_HANDLE object,
-                                    CK_ATTRIBUTE_TYPE type);
+/// The object does not have the attribute, or does not show it.
+[[nodiscard]] constexpr bool is_absence(CK_RV rv) noexcept {
+  return rv == CKR_ATTRIBUTE_TYPE_INVALID || rv == CKR_ATTRIBUTE_SENSITIVE;
+}
+
+/// Reads attributes of one object. An attribute that the object does not have, or does not show,
+/// has no value. Any other failure says nothing of the object, and is kept.
+class AttributeReader {
+ public:
+  AttributeReader(const Session& session, CK_OBJECT_HANDLE object) noexcept
+      : session_(session), object_(object) {}
+
+  [[nodiscard]] std::optional<bool> flag(CK_ATTRIBUTE_TYPE type) noexcept;
+  [[nodiscard]] std::optional<CK_ULONG> number(CK_ATTRIBUTE_TYPE type) noexcept;
+  /// Empty when there is no value.
+  [[nodiscard]] std::vector<std::uint8_t> bytes(CK_ATTRIBUTE_TYPE type);
+  [[nodiscard]] std::string text(CK_ATTRIBUTE_TYPE type);
+
+  /// The first failure that was not the object's: what was read is worth nothing then.
+  [[nodiscard]] CK_RV rv() const noexcept { return rv_; }
+
+ private:
+  /// False when there is no value.
+  [[nodiscard]] bool read(CK_ATTRIBUTE& attribute) noexcept;
+  const Session& session_;
+  CK_OBJECT_HANDLE object_;
+  CK_RV rv_ = CKR_OK;
+};
 
 /// All objects that fit a template.
 [[nodiscard]] CK_RV find_objects(const Session& session, Template& wanted,
                                  std::vector<CK_OBJECT_HANDLE>& found);
 
-/// Destroys an object when it goes out of scope.
+/// Destroys an object when it goes out of scope. When that fails, a session object dies with its
+/// session, which is not used again.
 class ObjectGuard {
  public:
   ObjectGuard(const Session& session, CK_OBJECT_HANDLE object) noexcept
@@ -59,7 +78,9 @@ class ObjectGuard {
   ObjectGuard(const ObjectGuard&) = delete;
   ObjectGuard& operator=(const ObjectGuard&) = delete;
   ~ObjectGuard() {
-    if (object_ != CK_INVALID_HANDLE) (void)session_.f->C_DestroyObject(session_.handle, object_);
+    if (object_ != CK_INVALID_HANDLE &&
+        session_.f->C_DestroyObject(session_.handle, object_) != CKR_OK)
+      session_.spoiled = true;
   }
   [[nodiscard]] CK_OBJECT_HANDLE get() const noexcept { return object_; }
   void keep() noexcept { object_ = CK_INVALID_HANDLE; }

@@ -31,21 +31,28 @@ struct RsaCiphertext {
 void describe_session_cek(Template& attributes) noexcept;
 void describe_token_cek(Template& attributes, std::string_view label, std::string_view id) noexcept;
 
-/// Whether an object is what describe_..._cek() asked for. Some tokens ignore it.
-[[nodiscard]] bool is_guarded(const Session& session, CK_OBJECT_HANDLE object) noexcept;
+/// A session object like an unwrapped CEK, or like the copy of one that HMACs are tried with.
+[[nodiscard]] CK_RV generate_stand_in(const Session& session, CK_KEY_TYPE type,
+                                      std::size_t size_in_bytes, CK_OBJECT_HANDLE& key) noexcept;
+
+/// Learns whether an object is sensitive and cannot be extracted, as it was asked to be. Some
+/// tokens ignore that.
+[[nodiscard]] Step check_guarded(const Session& session, CK_OBJECT_HANDLE object,
+                                 bool& guarded) noexcept;
 
 /// Learns whether what was unwrapped as `object` has exactly `expected` bytes. Makes the same calls
-/// whatever the ciphertext is.
+/// whatever the ciphertext is. Throws std::bad_alloc alone.
 [[nodiscard]] Step check_cek_size(const Session& session, const RsaCiphertext& ciphertext,
                                   CK_OBJECT_HANDLE object, std::size_t expected, CekSize how,
-                                  bool& fits) noexcept;
+                                  bool& fits);
 
-/// Unwraps a CEK to a session object, decrypts the content with it and destroys it. After a failed
-/// unwrap a key of the token's own stands in, so that all failures end alike: CKR_OK or
-/// CKR_ENCRYPTED_DATA_INVALID, but for what is not the JWE's fault.
-/// Errors: internal_error (the token did not keep to the attributes).
+/// Unwraps a CEK to a session object, decrypts the content with it and destroys it. Makes the same
+/// calls whatever is wrong with the JWE: a key of the session's own stands in for a CEK that did
+/// not come out, or has the wrong size. Ends with CKR_OK or CKR_ENCRYPTED_DATA_INVALID, but for
+/// what is not the JWE's fault. Throws std::bad_alloc alone.
+/// @param message  becomes the plaintext.
+/// Errors: bad_request (not base64url), internal_error (the token did not keep to the attributes).
 [[nodiscard]] Result<Step> open_in_token(const Session& session, const RsaCiphertext& ciphertext,
-                                         const EncRow& enc, CekSize how, const GcmMessage& message,
-                                         std::span<std::uint8_t> plaintext) noexcept;
+                                         const EncRow& enc, CekSize how, GcmMessage& message);
 
 }  // namespace jwekms::pkcs11

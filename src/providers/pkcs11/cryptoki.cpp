@@ -56,6 +56,12 @@ Fault classify(Step step) noexcept {
   return static_cast<Fault>(fault);
 }
 
+bool is_lost(Step step) noexcept {
+  const Fault fault = classify(step);
+  return fault != Fault::none && fault != Fault::content && fault != Fault::refused &&
+         fault != Fault::suspect;
+}
+
 const char* name_of(CK_RV rv) noexcept {
   switch (rv) {
 #define JWEKMS_CKR(code) \

@@ -37,6 +37,10 @@ enum class Fault : std::uint8_t {
 /// Takes the same time for every value.
 [[nodiscard]] Fault classify(Step step) noexcept;
 
+/// Whether session, login, handles or token turn out to be lost or used up: neither the JWE's doing
+/// nor what the token is like.
+[[nodiscard]] bool is_lost(Step step) noexcept;
+
 /// CKR_...; "CKR_?" for one that is not in the standard.
 [[nodiscard]] const char* name_of(CK_RV rv) noexcept;
 

@@ -107,8 +107,10 @@ class Examination {
 
   // ---- What the trials have in common ----
 
+  enum class Came : std::uint8_t { good, wrong, nowhere };
+
   /// Runs a trial and tells what came of it. Errors: unavailable.
-  [[nodiscard]] Result<bool> attempt(const Try& trial, std::string& how) {
+  [[nodiscard]] Result<Came> attempt(const Try& trial, std::string& how) {
     Progress progress;
     const Result<Outcome> outcome = slot_->run([&](const Session& session) {
       progress = {};
@@ -117,25 +119,34 @@ class Examination {
     if (!outcome) {
       if (outcome.error().code == Errc::unavailable) return outcome.error();
       how = outcome.error().text;
-      return false;
+      return Came::nowhere;
     }
     how = ending(progress.at, outcome->rv);
-    return outcome->ok() && !progress.wrong;
+    if (!outcome->ok()) return Came::nowhere;
+    return progress.wrong ? Came::wrong : Came::good;
   }
 
-  [[nodiscard]] Result<bool> capability(const char* what, const char* means, const Try& trial) {
+  /// Whether the token can do something. Errors: unavailable.
+  [[nodiscard]] Result<bool> ability(std::string what, const char* means, const Try& trial) {
     std::string how;
-    const Result<bool> can = attempt(trial, how);
-    if (can) found(*can ? HsmVerdict::can : HsmVerdict::cannot, what, std::move(how), means);
+    const Result<Came> came = attempt(trial, how);
+    if (!came) return came.error();
+    const bool can = *came == Came::good;
+    found(can ? HsmVerdict::can : HsmVerdict::cannot, std::move(what), std::move(how), means);
     return can;
   }
 
   /// A property that everybody would like a token to have.
   [[nodiscard]] Result<void> property(const char* what, const char* means, const Try& trial) {
     std::string how;
-    const Result<bool> has = attempt(trial, how);
-    if (!has) return has.error();
-    found(*has ? HsmVerdict::fact : HsmVerdict::warning, what, *has ? "yes" : std::move(how),
+    const Result<Came> came = attempt(trial, how);
+    if (!came) return came.error();
+    switch (*came) {
+      case Came::good: how = "yes"; break;
+      case Came::wrong: break;
+      case Came::nowhere: how.insert(0, "not examined: "); break;
+    }
+    found(*came == Came::wrong ? HsmVerdict::warning : HsmVerdict::fact, what, std::move(how),
           means);
     return {};
   }
@@ -144,16 +155,10 @@ class Examination {
   [[nodiscard]] Result<bool> make(std::string what, const char* call, const char* means,
                                   const Make& generate) {
     made_keys_ = true;
-    std::string how;
-    const Result<bool> made = attempt(
-        [&](const Session& session, Progress& progress) {
-          progress.at = call;
-          return generate(session);
-        },
-        how);
-    if (made)
-      found(*made ? HsmVerdict::can : HsmVerdict::cannot, std::move(what), std::move(how), means);
-    return made;
+    return ability(std::move(what), means, [&](const Session& session, Progress& progress) {
+      progress.at = call;
+      return generate(session);
+    });
   }
   [[nodiscard]] Result<KeyObject> find() {
     KeyObject object;
@@ -193,7 +198,8 @@ class Examination {
   [[nodiscard]] Result<bool> make_rsa(std::string what, std::uint32_t bits, CekBoundary boundary,
                                       const char* means) {
     return make(std::move(what), "C_GenerateKeyPair", means, [&](const Session& session) {
-      return generate_rsa(*slot_, session, label_, label_, bits, boundary);
+      KeyObject object;
+      return generate_rsa(*slot_, session, label_, label_, bits, boundary, object);
     });
   }
 
@@ -309,8 +315,9 @@ class Examination {
     const Result<std::vector<std::uint8_t>> wrapped = key.public_key().wrap(alg, cek);
     if (!wrapped) return wrapped.error();
     const JoseHeader header{};
+    KeyObject object;
     const Result<void> kept =
-        key.unwrap_to_token({alg, enc, header, {*wrapped}}, cek_label(), cek_label());
+        key.unwrap_to_token({alg, enc, header, {*wrapped}}, cek_label(), cek_label(), object);
     if (!kept && kept.error().code == Errc::unavailable) return kept;
     found_for(alg, keep, kept.has_value(), kept ? "C_UnwrapKey" : kept.error().text, keep_means);
     const Result<Outcome> destroyed = slot_->run(
@@ -323,9 +330,12 @@ class Examination {
   // ---- AES ----
 
   [[nodiscard]] Result<void> aes() {
-    const Result<bool> made = make(
-        "AES-256: create", "C_GenerateKey", "AES keys must be made with the HSM's own tools",
-        [&](const Session& session) { return generate_aes(*slot_, session, label_, label_, 32); });
+    const Result<bool> made =
+        make("AES-256: create", "C_GenerateKey", "AES keys must be made with the HSM's own tools",
+             [&](const Session& session) {
+               KeyObject object;
+               return generate_aes(*slot_, session, label_, label_, 32, object);
+             });
     if (!made) return made.error();
     if (const Result<void> r = *made ? with_aes_key() : Result<void>(); !r) return r;
     return sweep_between();
@@ -343,10 +353,10 @@ class Examination {
         return trial(*library_, session, key, progress);
       };
     };
-    const Result<bool> encrypts = capability(
+    const Result<bool> encrypts = ability(
         "dir: encrypt", "no tokens are made with AES keys in this HSM", with_key(try_gcm_encrypt));
     if (!encrypts) return encrypts.error();
-    const Result<bool> decrypts = capability(
+    const Result<bool> decrypts = ability(
         "dir: decrypt", "tokens with dir for keys in this HSM fail", with_key(try_gcm_decrypt));
     if (!decrypts) return decrypts.error();
     return key_encryption_key(*encrypts && *decrypts);
@@ -356,7 +366,7 @@ class Examination {
     constexpr const char* means = "key_encryption_key cannot go this way";
     found(by_gcm ? HsmVerdict::can : HsmVerdict::cannot, "key-encryption key: AES-GCM",
           by_gcm ? "CKM_AES_GCM" : "see dir", means);
-    const Result<bool> wraps = capability("key-encryption key: AES key wrap", means, try_key_wrap);
+    const Result<bool> wraps = ability("key-encryption key: AES key wrap", means, try_key_wrap);
     if (!wraps) return wraps.error();
     return {};
   }

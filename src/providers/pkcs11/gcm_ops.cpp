@@ -3,7 +3,7 @@
 
 #include <algorithm>
 
-#include "jwekms/base64url.hpp"
+#include "crypto/base64url_vector.hpp"
 
 namespace jwekms::pkcs11 {
 
@@ -36,29 +36,41 @@ std::string join(const Aad& aad) {
   return joined;
 }
 
-Result<GcmMessage> GcmMessage::read(const SealedContent& sealed) {
-  GcmMessage message{sealed.iv.bytes, join(sealed.aad), {}};
-  const std::size_t size = base64url::decoded_size(sealed.ciphertext_b64.size());
-  message.ciphertext_and_tag.resize(size + gcm_tag_size);
-  if (!base64url::decode(sealed.ciphertext_b64, message.ciphertext_and_tag.data()))
-    return Error{Errc::bad_request, 0, "the ciphertext is not base64url"};
-  std::ranges::copy(sealed.tag.bytes.first(gcm_tag_size),
-                    message.ciphertext_and_tag.begin() + static_cast<std::ptrdiff_t>(size));
-  return message;
+GcmMessage::GcmMessage(const SealedContent& sealed, ScratchPool& pool)
+    : sealed_(sealed), pool_(pool) {
+  if (sealed.aad.aad_b64) joined_ = join(sealed.aad);
+  const std::size_t size = base64url::decoded_size(sealed.ciphertext_b64.size()) + gcm_tag_size;
+  buffer_ = small_;
+  if (size > small_.size()) {
+    large_ = pool.take(size);
+    buffer_ = large_.bytes(InsecureSecretAccess::token());
+  }
+  buffer_ = buffer_.first(size);
 }
 
-Step gcm_decrypt(const Session& session, CK_OBJECT_HANDLE key, const GcmMessage& message,
-                 std::span<std::uint8_t> plaintext, std::size_t& written, Phase phase) noexcept {
-  GcmMechanism gcm(message.iv, message.aad);
+Result<void> GcmMessage::decode() noexcept {
+  if (!crypto::decode_base64url(sealed_.ciphertext_b64, buffer_.data()))
+    return Error{Errc::bad_request, 0, "the ciphertext is not base64url"};
+  std::ranges::copy(sealed_.tag.bytes.first(gcm_tag_size), buffer_.last(gcm_tag_size).begin());
+  return {};
+}
+
+void GcmMessage::copy_plaintext(std::span<std::uint8_t> out) const noexcept {
+  std::copy_n(buffer_.begin(), plaintext_size(), out.begin());
+}
+
+Step gcm_decrypt(const Session& session, CK_OBJECT_HANDLE key, std::span<const std::uint8_t> iv,
+                 std::string_view aad, std::span<std::uint8_t> buffer, Phase phase) noexcept {
+  GcmMechanism gcm(iv, aad);
   const CK_RV ready = session.f->C_DecryptInit(session.handle, &gcm.mechanism, key);
-  if (ready != CKR_OK) return {ready, phase};
-  CK_ULONG size = plaintext.size();
-  const CK_RV rv = session.f->C_Decrypt(
-      session.handle, const_cast<unsigned char*>(message.ciphertext_and_tag.data()),
-      message.ciphertext_and_tag.size(), plaintext.data(), &size);
-  written = size;
-  if (rv == CKR_OK && size != message.plaintext_size()) return {CKR_GENERAL_ERROR, Phase::content};
-  return {rv, Phase::content};
+  // What came out of a JWE may be no key for AES: the token sees both calls all the same.
+  if (ready != CKR_OK && phase != Phase::content) return {ready, phase};
+  CK_ULONG size = buffer.size();
+  const CK_RV rv =
+      session.f->C_Decrypt(session.handle, buffer.data(), buffer.size(), buffer.data(), &size);
+  if (rv == CKR_OK && size != buffer.size() - gcm_tag_size)
+    return {CKR_GENERAL_ERROR, Phase::content};
+  return {ready != CKR_OK ? ready : rv, Phase::content};
 }
 
 Step gcm_encrypt(const Session& session, CK_OBJECT_HANDLE key, std::span<const std::uint8_t> iv,

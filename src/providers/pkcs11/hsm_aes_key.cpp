@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <algorithm>
 
-#include "crypto/secret_buffer.hpp"
 #include "jwekms/base64url.hpp"
 #include "providers/pkcs11/gcm_ops.hpp"
 #include "providers/pkcs11/hsm_keys.hpp"
@@ -21,29 +20,16 @@ class TokenContentKey final : public ContentKey {
                   const KeyObject& object, std::shared_ptr<crypto::EncryptionBudget> budget)
       : library_(std::move(library)),
         slot_(std::move(slot)),
-        locator_(object),
+        key_(object, try_key),
         budget_(std::move(budget)) {}
 
-  [[nodiscard]] const Locator& locator() const noexcept { return locator_; }
+  [[nodiscard]] const Locator& locator() const noexcept { return key_.locator(); }
 
   Result<std::size_t> decrypt(const SealedContent& sealed,
                               std::span<std::uint8_t> out) const override {
-    const Result<GcmMessage> message = GcmMessage::read(sealed);
-    if (!message) return message.error();
-    const std::size_t size = message->plaintext_size();
-    if (out.size() < size) return Error{Errc::buffer_too_small, 0, "the output buffer is small"};
-    crypto::SecretBuffer plaintext(message->ciphertext_and_tag.size());
-    const auto room = plaintext.bytes(InsecureSecretAccess::token());
-    const Result<void> opened = with_key([&](const Session& session, CK_OBJECT_HANDLE key) {
-      std::size_t written = 0;
-      return gcm_decrypt(session, key, *message, room, written, Phase::setup);
-    });
-    if (!opened) {
-      secure_wipe(out.data(), out.size());
-      return opened.error();
-    }
-    std::copy_n(room.begin(), size, out.begin());
-    return size;
+    Result<std::size_t> result = open(sealed, out);
+    if (!result) secure_wipe(out.data(), out.size());
+    return result;
   }
 
   Result<void> encrypt(const Aad& aad, std::span<const std::uint8_t> plaintext,
@@ -54,7 +40,7 @@ class TokenContentKey final : public ContentKey {
     std::vector<std::uint8_t> sealed(plaintext.size() + gcm_tag_size);
     const Result<Outcome> outcome = slot_->run([&](const Session& session) -> Result<Step> {
       CK_OBJECT_HANDLE key = CK_INVALID_HANDLE;
-      const Result<Step> located = locator_.locate(*slot_, session, key);
+      const Result<Step> located = key_.locate(*slot_, session, key);
       if (!located || located->rv != CKR_OK) return located;
       if (const Result<void> drawn = library_->random(into.iv); !drawn) return drawn.error();
       return gcm_encrypt(session, key, into.iv, joined, plaintext, sealed);
@@ -67,23 +53,35 @@ class TokenContentKey final : public ContentKey {
   }
 
  private:
-  template <class Use>
-  [[nodiscard]] Result<void> with_key(Use use) const {
+  [[nodiscard]] Result<std::size_t> open(const SealedContent& sealed,
+                                         std::span<std::uint8_t> out) const {
+    GcmMessage message(sealed, slot_->scratch());
+    const std::size_t size = message.plaintext_size();
+    if (out.size() < size) return Error{Errc::buffer_too_small, 0, "the output buffer is small"};
     const Result<Outcome> outcome = slot_->run([&](const Session& session) -> Result<Step> {
       CK_OBJECT_HANDLE key = CK_INVALID_HANDLE;
-      const Result<Step> located = locator_.locate(*slot_, session, key);
+      const Result<Step> located = key_.locate(*slot_, session, key);
       if (!located || located->rv != CKR_OK) return located;
-      return use(session, key);
+      if (const Result<void> decoded = message.decode(); !decoded) return decoded.error();
+      return gcm_decrypt(session, key, message, Phase::setup);
     });
     if (!outcome) return outcome.error();
     if (outcome->refused) return cannot;
     if (!outcome->ok()) return failed;
-    return {};
+    message.copy_plaintext(out);
+    return size;
+  }
+
+  /// Decrypts nothing under a wrong tag.
+  [[nodiscard]] static Step try_key(const Session& session, CK_OBJECT_HANDLE key) {
+    constexpr std::uint8_t iv[12] = {};
+    std::uint8_t nothing[gcm_tag_size] = {};
+    return gcm_decrypt(session, key, iv, "aad", nothing, Phase::setup);
   }
 
   const std::shared_ptr<const crypto::Library> library_;
   const std::shared_ptr<TokenSlot> slot_;
-  const Locator locator_;
+  const WorkingKey key_;
   const std::shared_ptr<crypto::EncryptionBudget> budget_;
 };
 

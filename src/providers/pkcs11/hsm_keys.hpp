@@ -8,6 +8,7 @@
 #include "jwekms/provider.hpp"
 #include "providers/pkcs11/key_objects.hpp"
 #include "providers/pkcs11/rsa_object.hpp"
+#include "providers/pkcs11/working_key.hpp"
 
 namespace jwekms::pkcs11 {
 
@@ -16,8 +17,13 @@ class HsmKey : public Key {
  public:
   /// Whether this is still the key that the attributes tell of.
   [[nodiscard]] virtual bool is_for(const KeyObject& object) const = 0;
-  /// Null for a symmetric key.
+  /// Null for a symmetric key, and for one that several slots hold.
   [[nodiscard]] virtual const RsaObject* rsa() const noexcept { return nullptr; }
+  /// The RSA key as it is in one slot. Errors: bad_request (it is not there), and those of a
+  /// search.
+  [[nodiscard]] virtual Result<std::shared_ptr<const RsaObject>> rsa_in(const TokenSlot&) const {
+    return Error{Errc::bad_request, 0, "a CEK is kept in the HSM slot of the key that unwraps it"};
+  }
 };
 
 [[nodiscard]] std::shared_ptr<const HsmKey> make_rsa_key(

@@ -3,11 +3,13 @@
 
 #include <algorithm>
 #include <map>
+#include <set>
 
-#include "core/per_process.hpp"
-#include "providers/pkcs11/instance.hpp"
+#include "jwekms/key_uid.hpp"
+#include "providers/pkcs11/hsm_instance.hpp"
 #include "providers/pkcs11/kek_object.hpp"
 #include "providers/pkcs11/new_objects.hpp"
+#include "providers/pkcs11/slot_pool.hpp"
 
 namespace jwekms::pkcs11 {
 
@@ -18,24 +20,12 @@ constexpr Error refused{Errc::unsupported_algorithm, 0, "the HSM does not make s
 
 class HsmProvider final : public KeyProvider {
  public:
-  HsmProvider(const std::shared_ptr<const crypto::Library>& library, InstanceSettings settings,
-              const std::shared_ptr<core::EncryptionCounter>& counter, const WarningSink& warn,
-              std::uint32_t rsa_min_bits)
-      : settings_(std::move(settings)),
-        rsa_min_bits_(rsa_min_bits),
-        instance_(
-            [this, library, counter, warn](Instance*, std::shared_ptr<const core::ForkMark> mark) {
-              return std::make_unique<Instance>(library, settings_, counter, std::move(mark), warn);
-            }) {}
+  HsmProvider(const HsmInstance& instance, std::uint32_t rsa_min_bits)
+      : instance_(instance), settings_(instance_.settings()), rsa_min_bits_(rsa_min_bits) {}
 
-  /// Errors: unavailable.
-  [[nodiscard]] Result<void> connect() {
-    for (const std::shared_ptr<TokenSlot>& slot : instance_.get().slots()) {
-      const Result<Outcome> outcome =
-          slot->run([](const Session&) -> Result<Step> { return Step{}; });
-      if (!outcome) return outcome.error();
-    }
-    return {};
+  /// The pool serves the keys of a slot of this instance. To be called before anybody asks for one.
+  void serve_by(std::shared_ptr<const SlotPool> pool) {
+    pools_.emplace(pool->slots().front()->number, std::move(pool));
   }
 
   std::string_view uid_prefix() const noexcept override { return settings_.uid_prefix; }
@@ -53,6 +43,9 @@ class HsmProvider final : public KeyProvider {
   }
 
   Result<std::shared_ptr<const Key>> resolve(std::string_view kid) const override {
+    if (const Result<KeyUid> uid = parse_key_uid(kid); uid && !pools_.empty())
+      if (const auto pool = pools_.find(uid->slot); pool != pools_.end())
+        return pool->second->resolve(std::string(uid->label));
     Result<std::shared_ptr<const HsmKey>> key = instance_.get().resolve(kid);
     if (!key) return key.error();
     return std::shared_ptr<const Key>(*std::move(key));
@@ -79,21 +72,22 @@ class HsmProvider final : public KeyProvider {
     if (!request.aliases.empty() || !request.owner.empty())
       return bad("an HSM key has no aliases and no owner");
     const auto* key = dynamic_cast<const HsmKey*>(&parent);
-    if (key == nullptr || key->rsa() == nullptr)
-      return bad("a CEK is kept in an HSM by the key in it that unwraps it");
+    if (key == nullptr) return bad("a CEK is kept in an HSM by the key in it that unwraps it");
     const Result<std::string> nonce = random_hex();
     if (!nonce) return nonce.error();
     const std::string uid =
-        request.uid.empty() ? instance.uid_of(key->rsa()->slot(), "cek-" + *nonce) : request.uid;
+        request.uid.empty() ? beside(parent.info().uid, "cek-" + *nonce) : request.uid;
     const Result<Instance::Place> place = instance.place_of(uid);
     if (!place) return not_here(place.error());
-    if (place->slot.get() != &key->rsa()->slot())
-      return bad("a CEK is kept in the HSM slot of the key that unwraps it");
+    const Result<std::shared_ptr<const RsaObject>> rsa = key->rsa_in(*place->slot);
+    if (!rsa) return rsa.error();
     const std::string id = write_cek_id(wrapped.enc.id, *nonce, parent.info().uid);
     const std::lock_guard lock(instance.creating());
-    const Result<void> kept = key->rsa()->unwrap_to_token(wrapped, place->label, id);
+    KeyObject object;
+    const Result<void> kept = (*rsa)->unwrap_to_token(wrapped, place->label, id, object);
     if (!kept) return kept.error();
-    return describe(instance, uid);
+    instance.forget(uid);
+    return instance.info_of(*place->slot, object);
   }
 
   Result<KeyPage> list(const ListKeys& request) const override {
@@ -131,18 +125,28 @@ class HsmProvider final : public KeyProvider {
     Result<Outcome> outcome = place->slot->run([&](const Session& session) {
       return find_key(*place->slot, session, place->label, object);
     });
-    if (outcome && outcome->ok())
+    const bool searched = outcome && outcome->ok();
+    if (searched)
       outcome = place->slot->run(
           [&](const Session& session) { return destroy_key(*place->slot, session, object); });
+    // Gone since the search: by a first attempt whose answer was lost, or by somebody else.
+    if (!outcome && searched && outcome.error().code == Errc::not_found) outcome = Outcome{};
     instance.forget(std::string(uid));
     if (!outcome) return outcome.error();
     if (!outcome->ok()) return Error{Errc::forbidden, 0, "the HSM does not destroy this key"};
+    place->slot->drop_copies();
     KeyInfo info = instance.info_of(*place->slot, object);
     info.state = KeyState::destroyed;
     return info;
   }
 
  private:
+  /// The UID of another label in the slot of a UID.
+  [[nodiscard]] static std::string beside(const std::string& uid, const std::string& label) {
+    const std::size_t label_size = parse_key_uid(uid).value().label.size();
+    return uid.substr(0, uid.size() - label_size) + label;
+  }
+
   /// A new key's UID that leads nowhere is a bad request.
   [[nodiscard]] static Error not_here(Error error) noexcept {
     if (error.code == Errc::not_found) error.code = Errc::bad_request;
@@ -171,9 +175,11 @@ class HsmProvider final : public KeyProvider {
       return bad("an RSA key has 2048, 3072 or 4096 bits");
     if (bits < rsa_min_bits_) return Error{Errc::crypto_failure, 0, "the RSA key is too small"};
     const std::lock_guard lock(instance.creating());
-    return made(instance, request.uid, place.slot->run([&](const Session& session) {
-      return generate_rsa(*place.slot, session, place.label, id, bits, settings_.boundary);
-    }));
+    KeyObject object;
+    const Result<Outcome> outcome = run_making(*place.slot, id, [&](const Session& session) {
+      return generate_rsa(*place.slot, session, place.label, id, bits, settings_.boundary, object);
+    });
+    return made(instance, place, outcome, object);
   }
 
   [[nodiscard]] Result<KeyInfo> create_aes(Instance& instance, const Instance::Place& place,
@@ -187,39 +193,84 @@ class HsmProvider final : public KeyProvider {
       return bad("the algs do not fit the key");
     const std::string id = write_cek_id(enc.id, nonce, {});
     const std::lock_guard lock(instance.creating());
-    return made(instance, request.uid, place.slot->run([&](const Session& session) {
-      return generate_aes(*place.slot, session, place.label, id, enc.cek_bytes);
-    }));
+    KeyObject object;
+    const Result<Outcome> outcome = run_making(*place.slot, id, [&](const Session& session) {
+      return generate_aes(*place.slot, session, place.label, id, enc.cek_bytes, object);
+    });
+    return made(instance, place, outcome, object);
   }
 
-  [[nodiscard]] Result<KeyInfo> made(Instance& instance, const std::string& uid,
-                                     const Result<Outcome>& outcome) {
+  [[nodiscard]] static Result<KeyInfo> made(Instance& instance, const Instance::Place& place,
+                                            const Result<Outcome>& outcome,
+                                            const KeyObject& object) {
     if (!outcome) return outcome.error();
     if (!outcome->ok()) return refused;
-    return describe(instance, uid);
+    KeyInfo info = instance.info_of(*place.slot, object);
+    instance.forget(info.uid);
+    return info;
   }
 
-  /// What the token has made. Another process may have made its like meanwhile; then both are left
-  /// for the operator to choose from.
-  [[nodiscard]] static Result<KeyInfo> describe(Instance& instance, const std::string& uid) {
-    instance.forget(uid);
-    const Result<std::shared_ptr<const HsmKey>> key = instance.resolve(uid);
-    if (!key) return key.error();
-    return (*key)->info();
-  }
-
-  const InstanceSettings settings_;
+  const HsmInstance instance_;
+  const InstanceSettings& settings_;
   const std::uint32_t rsa_min_bits_;
-  const core::PerProcess<Instance> instance_;
+  std::map<std::uint64_t, std::shared_ptr<const SlotPool>> pools_;  ///< By their first slots.
 };
+
+using Pools = std::vector<std::shared_ptr<SlotPool>>;
+
+[[nodiscard]] Result<Pools> make_pools(std::span<const HsmPool> options,
+                                       std::span<const HsmInstance> instances,
+                                       const WarningSink& warn) {
+  Pools pools;
+  std::set<std::string> taken;
+  for (const HsmPool& pool_options : options) {
+    Result<std::shared_ptr<SlotPool>> pool = SlotPool::make(pool_options, instances, warn);
+    if (!pool) return pool.error();
+    for (const std::unique_ptr<SlotPool::Slot>& slot : (*pool)->slots())
+      if (!taken.insert(slot->uid_prefix).second) return bad("an HSM slot is in two pools");
+    pools.push_back(*std::move(pool));
+  }
+  return pools;
+}
+
+/// Logs in everywhere. A slot of a pool may be out of reach as long as another one of it is not.
+/// Errors: unavailable.
+[[nodiscard]] Result<void> connect(std::span<const HsmInstance> instances, const Pools& pools,
+                                   const WarningSink& warn) {
+  std::map<std::string, Error> lost;  // by the slots' UID prefixes
+  for (const HsmInstance& instance : instances)
+    for (const std::shared_ptr<TokenSlot>& slot : instance.get().slots()) {
+      const Result<Outcome> outcome =
+          slot->run([](const Session&) -> Result<Step> { return Step{}; });
+      if (!outcome) lost.emplace(instance.get().uid_of(*slot, {}), outcome.error());
+    }
+  const auto find_lost = [&](const std::unique_ptr<SlotPool::Slot>& slot) {
+    return lost.find(slot->uid_prefix);
+  };
+  for (const std::shared_ptr<SlotPool>& pool : pools) {
+    const auto is_lost = [&](const auto& slot) { return find_lost(slot) != lost.end(); };
+    if (std::ranges::all_of(pool->slots(), is_lost)) continue;
+    for (const std::unique_ptr<SlotPool::Slot>& slot : pool->slots()) {
+      const auto found = find_lost(slot);
+      if (found == lost.end()) continue;
+      slot->health.lost(SlotHealth::Claim::well, SlotHealth::Clock::now());
+      if (warn)
+        warn("a slot of an HSM pool is not there: " + found->first + " " +
+             std::string(found->second.text));
+      lost.erase(found);
+    }
+  }
+  if (!lost.empty()) return lost.begin()->second;
+  return {};
+}
 
 }  // namespace
 
 Result<std::vector<std::shared_ptr<KeyProvider>>> open_hsms(
     const std::shared_ptr<const crypto::Library>& library, std::span<const HsmOptions> options,
-    const std::shared_ptr<core::EncryptionCounter>& counter, const WarningSink& warn,
-    const Policy& policy) {
-  std::vector<std::shared_ptr<KeyProvider>> providers;
+    std::span<const HsmPool> pool_options, const std::shared_ptr<core::EncryptionCounter>& counter,
+    const WarningSink& warn, const Policy& policy) {
+  std::vector<HsmInstance> instances;
   const auto reserved = std::make_shared<ReservedKey>();
   for (std::size_t i = 0; i < options.size(); ++i) {
     const auto before = std::ranges::count_if(
@@ -228,9 +279,17 @@ Result<std::vector<std::shared_ptr<KeyProvider>>> open_hsms(
         read_settings(options[i], static_cast<std::uint32_t>(before));
     if (!settings) return settings.error();
     settings->reserved = reserved;
-    auto provider = std::make_shared<HsmProvider>(library, *std::move(settings), counter, warn,
-                                                  policy.rsa_min_bits);
-    if (const Result<void> connected = provider->connect(); !connected) return connected.error();
+    instances.emplace_back(library, *std::move(settings), counter, warn);
+  }
+  Result<Pools> pools = make_pools(pool_options, instances, warn);
+  if (!pools) return pools.error();
+  if (const Result<void> r = connect(instances, *pools, warn); !r) return r.error();
+  std::vector<std::shared_ptr<KeyProvider>> providers;
+  for (const HsmInstance& instance : instances) {
+    auto provider = std::make_shared<HsmProvider>(instance, policy.rsa_min_bits);
+    for (const std::shared_ptr<SlotPool>& pool : *pools)
+      if (pool->slots().front()->uid_prefix.starts_with(provider->uid_prefix()))
+        provider->serve_by(pool);
     providers.push_back(std::move(provider));
   }
   return providers;

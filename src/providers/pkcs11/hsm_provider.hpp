@@ -18,6 +18,7 @@ namespace jwekms::pkcs11 {
 /// Opens the HSMs of `options`: loads their modules, finds the tokens and logs in. One provider for
 /// each instance, in the same order. A forked child may go on using them. They make calls to the
 /// module when they are destroyed, so they must not live until the process's static objects die.
+/// @param pools    of their slots; one slot of each may be out of reach, with a warning.
 /// @param counter  counts what is encrypted under their AES keys, durably; null: each process
 /// counts
 ///                 for itself (ProcessBudget).
@@ -26,8 +27,8 @@ namespace jwekms::pkcs11 {
 /// refused).
 [[nodiscard]] Result<std::vector<std::shared_ptr<KeyProvider>>> open_hsms(
     const std::shared_ptr<const crypto::Library>& library, std::span<const HsmOptions> options,
-    const std::shared_ptr<core::EncryptionCounter>& counter, const WarningSink& warn,
-    const Policy& policy);
+    std::span<const HsmPool> pools, const std::shared_ptr<core::EncryptionCounter>& counter,
+    const WarningSink& warn, const Policy& policy);
 
 /// What wraps a database's key-encryption key with the AES-256 key that a UID names. The key serves
 /// no JWE from then on.

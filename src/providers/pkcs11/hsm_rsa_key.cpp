@@ -48,6 +48,10 @@ class HsmRsaKey final : public HsmKey {
   const KeyInfo& info() const noexcept override { return info_; }
   bool is_for(const KeyObject& object) const override { return rsa_->locator().is_for(object); }
   const RsaObject* rsa() const noexcept override { return rsa_.get(); }
+  Result<std::shared_ptr<const RsaObject>> rsa_in(const TokenSlot& slot) const override {
+    if (&slot == &rsa_->slot()) return rsa_;
+    return HsmKey::rsa_in(slot);
+  }
 
   Result<std::unique_ptr<ContentKey>> unwrap(const WrappedCek& wrapped) const override {
     switch (boundary_) {

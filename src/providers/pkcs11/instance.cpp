@@ -67,7 +67,7 @@ Result<InstanceSettings> read_settings(const HsmOptions& options, std::uint32_t 
     without_pin.pin.clear();
     settings.slots.push_back({std::move(without_pin), std::move(pin), options.max_sessions,
                               options.session_timeout, settings.model->find_batch});
-    settings.pin_refused.push_back(std::make_shared<std::atomic<bool>>(false));
+    settings.pin_tries.push_back(std::make_shared<PinTries>());
   }
   return settings;
 }
@@ -79,10 +79,10 @@ Instance::Instance(std::shared_ptr<const crypto::Library> library, const Instanc
       settings_(settings),
       budgets_(std::move(counter), std::move(mark)),
       warn_(std::move(warn)) {
-  const std::shared_ptr<Module> module = Module::get(settings.module_path, settings.init_args);
+  const std::shared_ptr<Module> module =
+      Module::get(settings.module_path, settings.init_args, settings.module_is_ours);
   for (std::size_t i = 0; i < settings.slots.size(); ++i)
-    slots_.push_back(
-        std::make_shared<TokenSlot>(module, settings.slots[i], settings.pin_refused[i]));
+    slots_.push_back(std::make_shared<TokenSlot>(module, settings.slots[i], settings.pin_tries[i]));
 }
 
 Result<Instance::Place> Instance::place_of(std::string_view text) const {

@@ -28,7 +28,9 @@ struct InstanceSettings {
   std::string module_path;
   std::string init_args;
   std::vector<TokenSlot::Settings> slots;
-  std::vector<std::shared_ptr<std::atomic<bool>>> pin_refused;  ///< One a slot.
+  /// Whether we have initialised the module, here or in a process that forked this one.
+  std::shared_ptr<std::atomic<bool>> module_is_ours = std::make_shared<std::atomic<bool>>(false);
+  std::vector<std::shared_ptr<PinTries>> pin_tries;  ///< One a slot.
   CekBoundary boundary = CekBoundary::process;
   bool raw_rsa_fallback = false;
   bool forbid_weak_keys = false;

@@ -129,8 +129,7 @@ Result<Outcome> KekObject::with_key(Use use) const {
 Result<void> KekObject::prepare(ReservedKey& reserved, const WarningSink& warn) {
   bool guarded = false;
   const Result<Outcome> looked = with_key([&](const Session& session, CK_OBJECT_HANDLE key) {
-    guarded = is_guarded(session, key);
-    return Result<Step>(Step{});
+    return Result<Step>(check_guarded(session, key, guarded));
   });
   if (!looked) return looked.error();
   if (!looked->ok()) return refused;
@@ -202,14 +201,13 @@ Result<Outcome> KekObject::unwrap_as(const WayRow& way, const core::WrappedKek& 
       return unwrap_value(session, key, way.mechanism, wrapped.bytes, kek);
     });
   if (wrapped.bytes.size() != crypto::gcm_iv_bytes + kek_size + gcm_tag_size) return malformed;
-  const GcmMessage message{std::span(wrapped.bytes).first(crypto::gcm_iv_bytes),
-                           aad_of(wrapped),
-                           {wrapped.bytes.begin() + crypto::gcm_iv_bytes, wrapped.bytes.end()}};
-  crypto::SecretBuffer plaintext(kek_size + gcm_tag_size);
-  const auto room = plaintext.bytes(InsecureSecretAccess::token());
+  const auto iv = std::span(wrapped.bytes).first(crypto::gcm_iv_bytes);
+  const auto sealed = std::span(wrapped.bytes).subspan(iv.size());
+  crypto::SecretBuffer buffer(sealed.size());
+  const auto room = buffer.bytes(InsecureSecretAccess::token());
   Result<Outcome> outcome = with_key([&](const Session& session, CK_OBJECT_HANDLE key) {
-    std::size_t written = 0;
-    const Step step = gcm_decrypt(session, key, message, room, written, Phase::setup);
+    std::ranges::copy(sealed, room.begin());
+    const Step step = gcm_decrypt(session, key, iv, aad_of(wrapped), room, Phase::setup);
     // No JWE is at stake: after GENERAL_ERROR the token is asked how it is.
     return Result<Step>(Step{step.rv});
   });

@@ -10,6 +10,7 @@ namespace {
 
 constexpr Error no_such_key{Errc::not_found, 0, "no such key"};
 constexpr Error ambiguous{Errc::internal_error, 0, "two keys carry this label"};
+constexpr Error taken{Errc::conflict, 0, "the label is taken in this HSM slot"};
 constexpr std::string_view id_mark = "jwekms:";
 
 /// The token objects of one class, with one label unless it is empty.
@@ -49,25 +50,26 @@ CekId read_cek_id(const std::vector<std::uint8_t>& bytes) {
   return {enc->id, std::string(rest.substr(nonce_end + 1))};
 }
 
-KeyObject read_key_object(const Session& session, CK_OBJECT_HANDLE handle) {
+Step read_key_object(const Session& session, CK_OBJECT_HANDLE handle, KeyObject& key) {
   constexpr CK_ULONG none = ~CK_ULONG{0};
-  KeyObject key;
+  AttributeReader attributes(session, handle);
+  key = KeyObject{};
   key.handle = handle;
-  key.object_class = read_number(session, handle, CKA_CLASS).value_or(none);
-  key.key_type = read_number(session, handle, CKA_KEY_TYPE).value_or(none);
-  key.label = read_text(session, handle, CKA_LABEL);
-  key.id = read_bytes(session, handle, CKA_ID);
-  key.may_decrypt = read_flag(session, handle, CKA_DECRYPT).value_or(false);
-  key.may_unwrap = read_flag(session, handle, CKA_UNWRAP).value_or(false);
-  key.may_sign = read_flag(session, handle, CKA_SIGN).value_or(false);
+  key.object_class = attributes.number(CKA_CLASS).value_or(none);
+  key.key_type = attributes.number(CKA_KEY_TYPE).value_or(none);
+  key.label = attributes.text(CKA_LABEL);
+  key.id = attributes.bytes(CKA_ID);
+  key.may_decrypt = attributes.flag(CKA_DECRYPT).value_or(false);
+  key.may_unwrap = attributes.flag(CKA_UNWRAP).value_or(false);
+  key.may_sign = attributes.flag(CKA_SIGN).value_or(false);
   if (key.is_rsa()) {
-    key.n = read_bytes(session, handle, CKA_MODULUS);
-    key.e = read_bytes(session, handle, CKA_PUBLIC_EXPONENT);
+    key.n = attributes.bytes(CKA_MODULUS);
+    key.e = attributes.bytes(CKA_PUBLIC_EXPONENT);
   } else {
-    key.may_encrypt = read_flag(session, handle, CKA_ENCRYPT).value_or(false);
-    key.value_bytes = read_number(session, handle, CKA_VALUE_LEN).value_or(0);
+    key.may_encrypt = attributes.flag(CKA_ENCRYPT).value_or(false);
+    key.value_bytes = attributes.number(CKA_VALUE_LEN).value_or(0);
   }
-  return key;
+  return {attributes.rv()};
 }
 
 Result<Step> find_key(TokenSlot& slot, const Session& session, const std::string& label,
@@ -85,7 +87,7 @@ Result<Step> find_key(TokenSlot& slot, const Session& session, const std::string
     if (absent.rv == CKR_OK) return no_such_key;
     return absent;
   }
-  key = read_key_object(session, handle);
+  if (const Step read = read_key_object(session, handle, key); read.rv != CKR_OK) return read;
   // It was there a moment ago: what cannot be read has gone, and the token may have gone with it.
   if (key.label != label || (key.is_rsa() && (key.n.empty() || key.e.empty())))
     return Step{CKR_OBJECT_HANDLE_INVALID};
@@ -99,7 +101,8 @@ Result<Step> find_keys(TokenSlot& slot, const Session& session, std::vector<KeyO
     if (const CK_RV rv = find_class(session, object_class, {}, found); rv != CKR_OK)
       return Step{rv};
     for (const CK_OBJECT_HANDLE handle : found) {
-      KeyObject key = read_key_object(session, handle);
+      KeyObject key;
+      if (const Step read = read_key_object(session, handle, key); read.rv != CKR_OK) return read;
       if (!key.label.empty() && (key.is_rsa() || key.is_aes())) keys.push_back(std::move(key));
     }
   }
@@ -112,9 +115,21 @@ Result<Step> check_label_free(TokenSlot& slot, const Session& session, const std
   for (const CK_OBJECT_CLASS object_class : {CKO_PRIVATE_KEY, CKO_SECRET_KEY, CKO_PUBLIC_KEY}) {
     if (const CK_RV rv = find_class(session, object_class, label, found); rv != CKR_OK)
       return Step{rv};
-    if (!found.empty()) return Error{Errc::conflict, 0, "the label is taken in this HSM slot"};
+    if (!found.empty()) return taken;
   }
   return slot.believe_absence(session);
+}
+
+Result<Step> check_label_unique(const Session& session, const std::string& label) {
+  std::size_t count = 0;
+  std::vector<CK_OBJECT_HANDLE> found;
+  for (const CK_OBJECT_CLASS object_class : {CKO_PRIVATE_KEY, CKO_SECRET_KEY}) {
+    if (const CK_RV rv = find_class(session, object_class, label, found); rv != CKR_OK)
+      return Step{rv};
+    count += found.size();
+  }
+  if (count > 1) return taken;
+  return Step{};
 }
 
 Result<Step> destroy_key(TokenSlot& slot, const Session& session, const KeyObject& key) {
@@ -126,10 +141,25 @@ Result<Step> destroy_key(TokenSlot& slot, const Session& session, const KeyObjec
     const CK_RV rv = find_class(session, CKO_PUBLIC_KEY, key.label, halves);
     if (rv != CKR_OK) return Step{rv};
   }
-  for (const CK_OBJECT_HANDLE half : halves)
-    if (read_bytes(session, half, CKA_MODULUS) == key.n)
-      (void)session.f->C_DestroyObject(session.handle, half);
+  for (const CK_OBJECT_HANDLE half : halves) {
+    AttributeReader attributes(session, half);
+    const bool is_its = attributes.bytes(CKA_MODULUS) == key.n;
+    CK_RV rv = attributes.rv();
+    if (rv == CKR_OK && is_its) rv = session.f->C_DestroyObject(session.handle, half);
+    if (rv != CKR_OK) return Step{rv};
+  }
   return Step{session.f->C_DestroyObject(session.handle, handle)};
+}
+
+Step destroy_by_id(const Session& session, std::string_view id) {
+  Template wanted;
+  wanted.flag(CKA_TOKEN, true);
+  wanted.text(CKA_ID, id);
+  std::vector<CK_OBJECT_HANDLE> found;
+  CK_RV rv = find_objects(session, wanted, found);
+  for (const CK_OBJECT_HANDLE object : found)
+    if (rv == CKR_OK) rv = session.f->C_DestroyObject(session.handle, object);
+  return {rv};
 }
 
 Result<Step> Locator::locate(TokenSlot& slot, const Session& session,

@@ -45,7 +45,7 @@ struct CekId {
 /// Without an enc, for any other CKA_ID.
 [[nodiscard]] CekId read_cek_id(const std::vector<std::uint8_t>& id);
 
-[[nodiscard]] KeyObject read_key_object(const Session& session, CK_OBJECT_HANDLE handle);
+[[nodiscard]] Step read_key_object(const Session& session, CK_OBJECT_HANDLE handle, KeyObject& key);
 
 /// The one key that a label names, among private and secret keys.
 /// Errors: not_found, internal_error (several carry the label).
@@ -60,9 +60,15 @@ struct CekId {
 [[nodiscard]] Result<Step> check_label_free(TokenSlot& slot, const Session& session,
                                             const std::string& label);
 
-/// Destroys a key, and the public half of a pair with the same label and modulus.
+/// Whether one key, private or secret, carries the label. Errors: conflict (more).
+[[nodiscard]] Result<Step> check_label_unique(const Session& session, const std::string& label);
+
+/// Destroys a key, and before it the public half of a pair with the same label and modulus.
 [[nodiscard]] Result<Step> destroy_key(TokenSlot& slot, const Session& session,
                                        const KeyObject& key);
+
+/// Destroys every object of the token with this CKA_ID.
+[[nodiscard]] Step destroy_by_id(const Session& session, std::string_view id);
 
 /// Knows where a key's object is, and finds it again when handles have changed. Thread-safe.
 class Locator {

@@ -5,7 +5,7 @@
 
 #include <algorithm>
 #include <filesystem>
-#include <map>
+#include <set>
 
 namespace jwekms::pkcs11 {
 
@@ -16,11 +16,28 @@ constexpr auto first_back_off = 100ms;
 constexpr auto longest_back_off = 5000ms;
 /// A reload that is needed again within this time has not helped.
 constexpr auto quiet_time = 10s;
+/// Between two reloads for the sake of one slot while others are well.
+constexpr Patience::Clock::duration first_patience = 2s;
+constexpr Patience::Clock::duration longest_patience = 5min;
 
 constexpr Error cannot_load{Errc::unavailable, 0, "the PKCS#11 module cannot be loaded"};
 constexpr Error down{Errc::unavailable, 0, "the HSM is out of reach"};
 
 }  // namespace
+
+bool Patience::is_over(Clock::time_point now) {
+  const std::lock_guard lock(mutex_);
+  const bool begins = wait_ == Clock::duration{0};
+  if (!begins && now < until_) return false;
+  wait_ = std::clamp(wait_ * 2, first_patience, longest_patience);
+  until_ = now + wait_;
+  return !begins;
+}
+
+void Patience::reset() noexcept {
+  const std::lock_guard lock(mutex_);
+  wait_ = {};
+}
 
 struct Module::Registry {
   std::mutex mutex;
@@ -37,10 +54,14 @@ Module::Registry& Module::registry() {
   return all.get();
 }
 
-Module::Module(std::string path, std::string init_args)
-    : path_(std::move(path)), init_args_(std::move(init_args)) {}
+Module::Module(std::string path, std::string init_args, std::shared_ptr<std::atomic<bool>> ours)
+    : path_(std::move(path)),
+      init_args_(std::move(init_args)),
+      once_ours_(std::move(ours)),
+      inherited_(once_ours_->load()) {}
 
-std::shared_ptr<Module> Module::get(const std::string& path, const std::string& init_args) {
+std::shared_ptr<Module> Module::get(const std::string& path, const std::string& init_args,
+                                    const std::shared_ptr<std::atomic<bool>>& ours) {
   std::error_code ignored;
   const std::string canonical = std::filesystem::weakly_canonical(path, ignored).string();
   Registry& all = registry();
@@ -48,8 +69,9 @@ std::shared_ptr<Module> Module::get(const std::string& path, const std::string& 
   {
     const std::lock_guard lock(all.mutex);
     std::unique_ptr<Module>& place = all.modules[ignored ? path : canonical];
-    if (!place) place.reset(new Module(path, init_args));
+    if (!place) place.reset(new Module(path, init_args, ours));
     module = place.get();
+    if (module->once_ours_->load()) ours->store(true);
     ++module->users_;
   }
   return {module, [](Module* m) { m->release(); }};
@@ -66,11 +88,45 @@ void Module::release() noexcept {
   back_off_ = {};
 }
 
+void Module::note_use(const void* owner, CK_SLOT_ID slot) {
+  const std::lock_guard lock(uses_mutex_);
+  uses_[owner] = slot;
+}
+
+void Module::forget_use(const void* owner) noexcept {
+  const std::lock_guard lock(uses_mutex_);
+  uses_.erase(owner);
+}
+
+bool Module::others_are_well(CK_SLOT_ID slot) {
+  std::set<CK_SLOT_ID> others;
+  {
+    const std::lock_guard lock(uses_mutex_);
+    for (const auto& [owner, used] : uses_)
+      if (used != slot) others.insert(used);
+  }
+  return std::ranges::any_of(others, [this](CK_SLOT_ID other) {
+    CK_TOKEN_INFO info{};
+    return functions_->C_GetTokenInfo(other, &info) == CKR_OK;
+  });
+}
+
+Result<void> Module::reload_for(CK_SLOT_ID slot, std::uint64_t seen, Patience& patience) {
+  {
+    const std::shared_lock gate(gate_);
+    if (generation_ == seen && seen != 0 && others_are_well(slot)) {
+      if (!patience.is_over(Clock::now())) return down;
+    }
+  }
+  return reload(seen);
+}
+
 Result<void> Module::reload(std::uint64_t seen) {
   const std::unique_lock gate(gate_);
   if (generation_ != seen) return generation_ == 0 ? Result<void>(down) : Result<void>();
   const Clock::time_point now = Clock::now();
   if (now < not_before_) return down;
+  const bool first = not_before_ == Clock::time_point{};
   const bool helped = now - not_before_ > quiet_time;
   back_off_ = helped ? first_back_off
                      : std::clamp<std::chrono::milliseconds>(back_off_ * 2, first_back_off,
@@ -78,7 +134,7 @@ Result<void> Module::reload(std::uint64_t seen) {
   tear_down();
   const Result<void> loaded = load();
   // A first start is not a failure that another would have to wait for.
-  if (loaded && last_generation_ == 1) back_off_ = {};
+  if (loaded && first) back_off_ = {};
   not_before_ = Clock::now() + back_off_;
   return loaded;
 }
@@ -105,14 +161,19 @@ bool Module::start() {
   args.flags = CKF_OS_LOCKING_OK;
   args.pReserved = init_args_.empty() ? nullptr : const_cast<char*>(init_args_.c_str());
   const CK_RV rv = functions_->C_Initialize(&args);
-  ours_ = rv == CKR_OK;
+  ours_ = rv == CKR_OK || (rv == CKR_CRYPTOKI_ALREADY_INITIALIZED && inherited_);
+  if (ours_) once_ours_->store(true);
   if (rv != CKR_OK && rv != CKR_CRYPTOKI_ALREADY_INITIALIZED) return false;
-  list_ = TokenList::read(path_, init_args_);
+  list_ = TokenList::read(path_, init_args_, *functions_, ours_);
   return list_ != nullptr;
 }
 
 void Module::tear_down() noexcept {
   generation_ = 0;
+  {
+    const std::lock_guard lock(uses_mutex_);
+    uses_.clear();
+  }
   if (ours_) {
     const bool finalises = list_ != nullptr;
     list_.reset();

@@ -4,6 +4,7 @@
 #include <atomic>
 #include <chrono>
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <shared_mutex>
@@ -17,6 +18,21 @@
 
 namespace jwekms::pkcs11 {
 
+/// How long a lost slot waits before others are disturbed for its sake; ever longer. Thread-safe.
+class Patience {
+ public:
+  using Clock = std::chrono::steady_clock;
+  /// Whether the wait is over. The first time it begins, and each time that it is over.
+  [[nodiscard]] bool is_over(Clock::time_point now);
+  /// The slot is well.
+  void reset() noexcept;
+
+ private:
+  std::mutex mutex_;
+  Clock::duration wait_{0};
+  Clock::time_point until_{};
+};
+
 /// A PKCS#11 module of this process. What it keeps is global to the process, so everybody who
 /// names the same file shares one Module; it is finalised when the last one lets go, and its code
 /// stays loaded for good (modules leave threads and exit handlers behind).
@@ -24,8 +40,11 @@ class Module {
  public:
   /// Loads nothing yet: reload() does.
   /// @param init_args  count for the first who asks.
+  /// @param ours  becomes true when we have initialised the module. A forked child that inherits it
+  /// set may finalise its own copy of a module that knows nothing of forks.
   [[nodiscard]] static std::shared_ptr<Module> get(const std::string& path,
-                                                   const std::string& init_args);
+                                                   const std::string& init_args,
+                                                   const std::shared_ptr<std::atomic<bool>>& ours);
   Module(const Module&) = delete;
   Module& operator=(const Module&) = delete;
 
@@ -40,6 +59,17 @@ class Module {
   [[nodiscard]] CK_FUNCTION_LIST& functions() const noexcept { return *functions_; }
   [[nodiscard]] const std::vector<Token>& tokens() const noexcept { return list_->tokens(); }
 
+  /// Notes that a slot is in use, until the module is taken down. @param owner  whose word that is.
+  void note_use(const void* owner, CK_SLOT_ID slot);
+  void forget_use(const void* owner) noexcept;
+  /// Whether a slot other than this one is in use and its token is well: then what ails this one
+  /// is not the module's fault.
+  [[nodiscard]] bool others_are_well(CK_SLOT_ID slot);
+
+  /// reload() for the sake of one slot. As long as others are well, they are disturbed only now and
+  /// then: some tokens come back by themselves, some after C_Initialize alone.
+  [[nodiscard]] Result<void> reload_for(CK_SLOT_ID slot, std::uint64_t seen, Patience& patience);
+
   /// Takes the module down and initialises it anew, unless somebody has done so since `seen` was
   /// its generation. Backs off when that does not help. The gate must not be held.
   /// Errors: unavailable.
@@ -49,7 +79,7 @@ class Module {
   using Clock = std::chrono::steady_clock;
   struct Registry;
 
-  Module(std::string path, std::string init_args);
+  Module(std::string path, std::string init_args, std::shared_ptr<std::atomic<bool>> ours);
   [[nodiscard]] static Registry& registry();
   void release() noexcept;
   [[nodiscard]] Result<void> load();
@@ -58,6 +88,8 @@ class Module {
 
   const std::string path_;
   const std::string init_args_;
+  const std::shared_ptr<std::atomic<bool>> once_ours_;
+  const bool inherited_;  ///< A process that forked this one has initialised it.
   const core::ForkMark mark_;
   std::size_t users_ = 0;  ///< Under the registry's lock.
 
@@ -69,6 +101,9 @@ class Module {
   std::uint64_t last_generation_ = 0;
   Clock::time_point not_before_{};
   std::chrono::milliseconds back_off_{0};
+
+  std::mutex uses_mutex_;
+  std::map<const void*, CK_SLOT_ID> uses_;
 };
 
 }  // namespace jwekms::pkcs11

@@ -10,8 +10,39 @@ constexpr Error not_kept{Errc::internal_error, 0,
                          "the HSM did not make the key as it was asked to"};
 }
 
+Result<Outcome> run_making(TokenSlot& slot, const std::string& id,
+                           const TokenSlot::Operation& make) {
+  bool leftovers = false;
+  const auto clean_up = [&](const Session& session) -> Result<Step> {
+    const Step step = leftovers ? destroy_by_id(session, id) : Step{};
+    leftovers = step.rv != CKR_OK;
+    return step;
+  };
+  const Result<Outcome> outcome = slot.run([&](const Session& session) -> Result<Step> {
+    const Result<Step> clean = clean_up(session);
+    if (clean->rv != CKR_OK) return clean;
+    const Result<Step> made = make(session);
+    leftovers = made ? made->rv != CKR_OK : session.spoiled;
+    return made;
+  });
+  if (leftovers) (void)slot.run(clean_up);
+  return outcome;
+}
+
+Result<Step> check_made(const Session& session, CK_OBJECT_HANDLE object, const std::string& label,
+                        KeyObject& made) {
+  bool guarded = false;
+  const Step checked = check_guarded(session, object, guarded);
+  if (checked.rv != CKR_OK) return checked;
+  const Step read = read_key_object(session, object, made);
+  if (read.rv != CKR_OK) return read;
+  if (!guarded || made.label != label) return not_kept;
+  return check_label_unique(session, label);
+}
+
 Result<Step> generate_rsa(TokenSlot& slot, const Session& session, const std::string& label,
-                          const std::string& id, std::uint32_t bits, CekBoundary boundary) {
+                          const std::string& id, std::uint32_t bits, CekBoundary boundary,
+                          KeyObject& made) {
   const Result<Step> label_free = check_label_free(slot, session, label);
   if (!label_free || label_free->rv != CKR_OK) return label_free;
   constexpr std::uint8_t exponent[] = {1, 0, 1};
@@ -44,8 +75,8 @@ Result<Step> generate_rsa(TokenSlot& slot, const Session& session, const std::st
   if (rv != CKR_OK) return Step{rv};
   ObjectGuard private_guard(session, private_key);
   ObjectGuard public_guard(session, public_key);
-  if (!is_guarded(session, private_key)) return not_kept;
-  const KeyObject made = read_key_object(session, private_key);
+  const Result<Step> checked = check_made(session, private_key, label, made);
+  if (!checked || checked->rv != CKR_OK) return checked;
   const bool as_asked = made.is_rsa() && made.may_unwrap && !made.may_sign &&
                         made.may_decrypt == (boundary == CekBoundary::process);
   if (!as_asked) return not_kept;
@@ -55,7 +86,7 @@ Result<Step> generate_rsa(TokenSlot& slot, const Session& session, const std::st
 }
 
 Result<Step> generate_aes(TokenSlot& slot, const Session& session, const std::string& label,
-                          const std::string& id, std::size_t size_in_bytes) {
+                          const std::string& id, std::size_t size_in_bytes, KeyObject& made) {
   const Result<Step> label_free = check_label_free(slot, session, label);
   if (!label_free || label_free->rv != CKR_OK) return label_free;
   Template attributes;
@@ -67,7 +98,8 @@ Result<Step> generate_aes(TokenSlot& slot, const Session& session, const std::st
                                             attributes.size(), &key);
   if (rv != CKR_OK) return Step{rv};
   ObjectGuard guard(session, key);
-  if (!is_guarded(session, key)) return not_kept;
+  const Result<Step> checked = check_made(session, key, label, made);
+  if (!checked || checked->rv != CKR_OK) return checked;
   guard.keep();
   return Step{};
 }

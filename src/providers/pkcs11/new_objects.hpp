@@ -8,16 +8,26 @@
 
 namespace jwekms::pkcs11 {
 
+/// Runs an operation that makes token objects with this CKA_ID, which must be random. Whatever it
+/// made in an attempt that failed is destroyed before the next attempt and at the end.
+[[nodiscard]] Result<Outcome> run_making(TokenSlot& slot, const std::string& id,
+                                         const TokenSlot::Operation& make);
+
+/// Reads back a private or secret key just made: sensitive, not to be extracted, and alone with its
+/// label, which another process may have used meanwhile. Errors: conflict, internal_error.
+[[nodiscard]] Result<Step> check_made(const Session& session, CK_OBJECT_HANDLE object,
+                                      const std::string& label, KeyObject& made);
+
 /// Makes an RSA pair with e = 65537, as the boundary wants it: within the HSM it only unwraps, else
 /// it decrypts too. It never signs (a bare signature is the private operation), is sensitive and
 /// cannot be extracted. Errors: conflict, internal_error (the token made something else).
 [[nodiscard]] Result<Step> generate_rsa(TokenSlot& slot, const Session& session,
                                         const std::string& label, const std::string& id,
-                                        std::uint32_t bits, CekBoundary boundary);
+                                        std::uint32_t bits, CekBoundary boundary, KeyObject& made);
 
 /// Makes an AES key for `dir`. Errors: as above.
 [[nodiscard]] Result<Step> generate_aes(TokenSlot& slot, const Session& session,
                                         const std::string& label, const std::string& id,
-                                        std::size_t size_in_bytes);
+                                        std::size_t size_in_bytes, KeyObject& made);
 
 }  // namespace jwekms::pkcs11

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "providers/pkcs11/new_objects.hpp"
 #include "providers/pkcs11/rsa_ops.hpp"
 
 namespace jwekms::pkcs11 {
@@ -16,6 +17,22 @@ constexpr Error cannot_unwrap{Errc::unsupported_algorithm, 0,
 constexpr Error refused{Errc::internal_error, 0, "the HSM refused the operation"};
 constexpr Error failed{Errc::decryption_failed, 0, "decryption failed"};
 constexpr Error wrong_size{Errc::crypto_failure, 0, "the CEK's size does not fit enc"};
+
+/// The private operation on the number 2, whose padding is wrong.
+[[nodiscard]] WorkingKey::Trial trial_of(const crypto::RsaPublicKey& key, bool may_decrypt) {
+  std::vector<std::uint8_t> two(key.n().size());
+  two.back() = 2;
+  return [two, may_decrypt](const Session& session, CK_OBJECT_HANDLE handle) {
+    crypto::OaepOpened opened;
+    if (may_decrypt) return decrypt_oaep(session, handle, Hash::sha1, two, opened);
+    Template attributes;
+    describe_session_cek(attributes);
+    CK_OBJECT_HANDLE cek = CK_INVALID_HANDLE;
+    const Step step = unwrap_object(session, handle, Hash::sha1, two, attributes, cek);
+    const ObjectGuard guard(session, cek);
+    return step;
+  };
+}
 
 }  // namespace
 
@@ -48,7 +65,7 @@ RsaObject::RsaObject(std::shared_ptr<const crypto::Library> library,
                      std::shared_ptr<const crypto::RsaPublicKey> public_key, bool raw_allowed)
     : library_(std::move(library)),
       slot_(std::move(slot)),
-      locator_(key),
+      key_(key, trial_of(*public_key, key.may_decrypt)),
       public_key_(std::move(public_key)),
       raw_allowed_(raw_allowed) {}
 
@@ -59,7 +76,7 @@ Result<Outcome> RsaObject::decrypt_with(OaepWay way, Hash hash,
                                         crypto::OaepOpened& opened) const {
   return slot_->run([&](const Session& session) -> Result<Step> {
     CK_OBJECT_HANDLE key = CK_INVALID_HANDLE;
-    const Result<Step> located = locator_.locate(*slot_, session, key);
+    const Result<Step> located = key_.locate(*slot_, session, key);
     if (!located || located->rv != CKR_OK) return located;
     switch (way) {
       case OaepWay::native: return decrypt_oaep(session, key, hash, ciphertext, opened);
@@ -149,7 +166,7 @@ Result<Trial<CekSize>> RsaObject::try_unwrap(const AlgRow& alg) const {
     CekSize how = CekSize::reported;
     const Result<Outcome> outcome = slot_->run([&](const Session& session) -> Result<Step> {
       RsaCiphertext ciphertext{CK_INVALID_HANDLE, alg.hash, *wrapped};
-      const Result<Step> located = locator_.locate(*slot_, session, ciphertext.key);
+      const Result<Step> located = key_.locate(*slot_, session, ciphertext.key);
       if (!located || located->rv != CKR_OK) return located;
       why = "C_UnwrapKey";
       Template attributes;
@@ -160,8 +177,13 @@ Result<Trial<CekSize>> RsaObject::try_unwrap(const AlgRow& alg) const {
       if (unwrapped.rv != CKR_OK) return unwrapped;
       const ObjectGuard guard(session, object);
       why = "an unwrapped key is not sensitive, or can be extracted";
-      if (!is_guarded(session, object)) return Step{CKR_ATTRIBUTE_VALUE_INVALID};
-      const CK_ULONG size = read_number(session, object, CKA_VALUE_LEN).value_or(0);
+      bool guarded = false;
+      const Step checked = check_guarded(session, object, guarded);
+      if (checked.rv != CKR_OK) return checked;
+      if (!guarded) return Step{CKR_ATTRIBUTE_VALUE_INVALID};
+      AttributeReader read(session, object);
+      const CK_ULONG size = read.number(CKA_VALUE_LEN).value_or(0);
+      if (read.rv() != CKR_OK) return Step{read.rv()};
       how = size == 0 ? CekSize::by_hmac : CekSize::reported;
       why = "the size of an unwrapped key cannot be learnt";
       for (const std::size_t expected : {16U, 24U, 32U}) {
@@ -171,12 +193,9 @@ Result<Trial<CekSize>> RsaObject::try_unwrap(const AlgRow& alg) const {
         if (fits != (expected == enc.cek_bytes)) return Step{CKR_ATTRIBUTE_VALUE_INVALID};
       }
       why = "CKM_AES_GCM";
-      constexpr std::uint8_t zeros[12 + gcm_tag_size] = {};
-      const GcmMessage message{std::span(zeros).first(12), "aad",
-                               std::vector<std::uint8_t>(gcm_tag_size)};
-      std::uint8_t none[gcm_tag_size];
-      std::size_t written = 0;
-      const Step opened = gcm_decrypt(session, object, message, none, written, Phase::setup);
+      constexpr std::uint8_t iv[12] = {};
+      std::uint8_t nothing[gcm_tag_size] = {};
+      const Step opened = gcm_decrypt(session, object, iv, "aad", nothing, Phase::setup);
       // The tag is wrong, and has to be found so: content.
       if (opened.phase == Phase::content && opened.rv != CKR_OK &&
           classify(opened) == Fault::content)
@@ -194,66 +213,63 @@ Result<std::size_t> RsaObject::decrypt_in_token(const AlgRow& alg, const EncRow&
                                                 std::span<const std::uint8_t> encrypted_key,
                                                 const SealedContent& sealed,
                                                 std::span<std::uint8_t> out) const {
-  const Result<GcmMessage> message = GcmMessage::read(sealed);
-  if (!message) return message.error();
-  const std::size_t size = message->plaintext_size();
+  GcmMessage message(sealed, slot_->scratch());
+  const std::size_t size = message.plaintext_size();
   if (out.size() < size) return Error{Errc::buffer_too_small, 0, "the output buffer is small"};
   const Result<CekSize> how = keeps_cek(alg);
   if (!how) return how.error();
   const Ciphertext ciphertext(encrypted_key, public_key_->n());
-  crypto::SecretBuffer plaintext(message->ciphertext_and_tag.size());
-  const auto room = plaintext.bytes(InsecureSecretAccess::token());
   const Result<Outcome> outcome = slot_->run([&](const Session& session) -> Result<Step> {
     RsaCiphertext rsa{CK_INVALID_HANDLE, alg.hash, ciphertext.bytes()};
-    const Result<Step> located = locator_.locate(*slot_, session, rsa.key);
+    const Result<Step> located = key_.locate(*slot_, session, rsa.key);
     if (!located || located->rv != CKR_OK) return located;
-    return open_in_token(session, rsa, enc, *how, *message, room);
+    return open_in_token(session, rsa, enc, *how, message);
   });
   if (!outcome) return outcome.error();
   if (outcome->refused) return refused;
   if (!outcome->ok() || !ciphertext.in_range()) return failed;
-  std::copy_n(room.begin(), size, out.begin());
+  message.copy_plaintext(out);
   return size;
 }
 
 Result<void> RsaObject::unwrap_to_token(const WrappedCek& wrapped, const std::string& label,
-                                        const std::string& id) const {
+                                        const std::string& id, KeyObject& made) const {
   const Result<CekSize> how = keeps_cek(wrapped.alg);
   if (!how) return how.error();
   const Ciphertext ciphertext(wrapped.encrypted_key.bytes, public_key_->n());
   if (!ciphertext.in_range()) return failed;
-  const Result<Outcome> outcome = slot_->run([&](const Session& session) -> Result<Step> {
-    Result<Step> step = check_label_free(*slot_, session, label);
-    if (!step || step->rv != CKR_OK) return step;
-    RsaCiphertext rsa{CK_INVALID_HANDLE, wrapped.alg.hash, ciphertext.bytes()};
-    step = locator_.locate(*slot_, session, rsa.key);
-    if (!step || step->rv != CKR_OK) return step;
-    Template attributes;
-    describe_token_cek(attributes, label, id);
-    CK_OBJECT_HANDLE object = CK_INVALID_HANDLE;
-    const Step unwrapped = unwrap_object(session, rsa.key, rsa.hash, rsa.bytes, attributes, object);
-    if (unwrapped.rv == CKR_WRAPPED_KEY_LEN_RANGE || unwrapped.rv == CKR_KEY_SIZE_RANGE)
-      return wrong_size;
-    if (unwrapped.rv != CKR_OK) return unwrapped;
-    ObjectGuard guard(session, object);
-    if (!is_guarded(session, object))
-      return Error{Errc::internal_error, 0, "the HSM did not keep an unwrapped key to itself"};
-    bool fits = false;
-    const Step sized = check_cek_size(session, rsa, object, wrapped.enc.cek_bytes, *how, fits);
-    if (sized.rv != CKR_OK) return sized;
-    if (!fits) return wrong_size;
-    // No size but 16, 24 and 32 bytes gets past this, whatever the token says of it.
-    constexpr std::uint8_t iv[12] = {};
-    std::uint8_t sealed[gcm_tag_size];
-    const Step sealed_step = gcm_encrypt(session, object, iv, "aad", {}, sealed);
-    secure_wipe(sealed, sizeof(sealed));
-    if (classify(sealed_step) != Fault::none && classify(sealed_step) != Fault::refused &&
-        classify(sealed_step) != Fault::suspect)
-      return sealed_step;
-    if (sealed_step.rv != CKR_OK) return wrong_size;
-    guard.keep();
-    return Step{};
-  });
+  const Result<Outcome> outcome =
+      run_making(*slot_, id, [&](const Session& session) -> Result<Step> {
+        Result<Step> step = check_label_free(*slot_, session, label);
+        if (!step || step->rv != CKR_OK) return step;
+        RsaCiphertext rsa{CK_INVALID_HANDLE, wrapped.alg.hash, ciphertext.bytes()};
+        step = key_.locate(*slot_, session, rsa.key);
+        if (!step || step->rv != CKR_OK) return step;
+        Template attributes;
+        describe_token_cek(attributes, label, id);
+        CK_OBJECT_HANDLE object = CK_INVALID_HANDLE;
+        const Step unwrapped =
+            unwrap_object(session, rsa.key, rsa.hash, rsa.bytes, attributes, object);
+        if (unwrapped.rv == CKR_WRAPPED_KEY_LEN_RANGE || unwrapped.rv == CKR_KEY_SIZE_RANGE)
+          return wrong_size;
+        if (unwrapped.rv != CKR_OK) return unwrapped;
+        ObjectGuard guard(session, object);
+        step = check_made(session, object, label, made);
+        if (!step || step->rv != CKR_OK) return step;
+        bool fits = false;
+        const Step sized = check_cek_size(session, rsa, object, wrapped.enc.cek_bytes, *how, fits);
+        if (sized.rv != CKR_OK) return sized;
+        if (!fits) return wrong_size;
+        // No size but 16, 24 and 32 bytes gets past this, whatever the token says of it.
+        constexpr std::uint8_t iv[12] = {};
+        std::uint8_t sealed[gcm_tag_size];
+        const Step sealed_step = gcm_encrypt(session, object, iv, "aad", {}, sealed);
+        secure_wipe(sealed, sizeof(sealed));
+        if (is_lost(sealed_step)) return sealed_step;
+        if (sealed_step.rv != CKR_OK) return wrong_size;
+        guard.keep();
+        return Step{};
+      });
   if (!outcome) return outcome.error();
   if (outcome->refused) return cannot_unwrap;
   if (!outcome->ok()) return failed;

@@ -12,7 +12,7 @@
 #include "crypto/rsa_public_key.hpp"
 #include "jwekms/provider.hpp"
 #include "providers/pkcs11/cek_object.hpp"
-#include "providers/pkcs11/key_objects.hpp"
+#include "providers/pkcs11/working_key.hpp"
 
 namespace jwekms::pkcs11 {
 
@@ -35,7 +35,7 @@ class RsaObject {
             const KeyObject& key, std::shared_ptr<const crypto::RsaPublicKey> public_key,
             bool raw_allowed);
 
-  [[nodiscard]] const Locator& locator() const noexcept { return locator_; }
+  [[nodiscard]] const Locator& locator() const noexcept { return key_.locator(); }
   [[nodiscard]] const TokenSlot& slot() const noexcept { return *slot_; }
   [[nodiscard]] const crypto::RsaPublicKey& public_key() const noexcept { return *public_key_; }
 
@@ -56,7 +56,7 @@ class RsaObject {
   /// Unwraps a CEK to an object that stays. Errors: decryption_failed, crypto_failure (size),
   /// conflict, unsupported_algorithm, unavailable, internal_error.
   [[nodiscard]] Result<void> unwrap_to_token(const WrappedCek& wrapped, const std::string& label,
-                                             const std::string& id) const;
+                                             const std::string& id, KeyObject& made) const;
 
   // Trials, afresh. Errors: unavailable, not_found.
   [[nodiscard]] Result<Trial<OaepWay>> try_oaep(const AlgRow& alg, OaepWay way) const;
@@ -72,7 +72,7 @@ class RsaObject {
 
   const std::shared_ptr<const crypto::Library> library_;
   const std::shared_ptr<TokenSlot> slot_;
-  const Locator locator_;
+  const WorkingKey key_;
   const std::shared_ptr<const crypto::RsaPublicKey> public_key_;
   const bool raw_allowed_;
   /// By Hash; 0 as long as nobody has asked.

@@ -1,15 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <algorithm>
 #include <chrono>
 #include <condition_variable>
 #include <cstdint>
+#include <memory>
 #include <mutex>
 #include <optional>
 #include <utility>
 #include <vector>
 
-#include "providers/pkcs11/cryptoki.hpp"
+#include "providers/pkcs11/key_copies.hpp"
 
 namespace jwekms::pkcs11 {
 
@@ -18,8 +20,9 @@ namespace jwekms::pkcs11 {
 class SessionPool {
  public:
   using Clock = std::chrono::steady_clock;
+  static constexpr std::chrono::milliseconds full_time{500};
 
-  explicit SessionPool(std::size_t max_sessions) : limit_(max_sessions) {
+  explicit SessionPool(std::size_t max_sessions) : max_(max_sessions), limit_(max_sessions) {
     idle_.reserve(max_sessions);
   }
 
@@ -45,41 +48,54 @@ class SessionPool {
   /// False when none came free until `deadline`.
   [[nodiscard]] Permit wait(Clock::time_point deadline) {
     std::unique_lock lock(mutex_);
-    if (!freed_.wait_until(lock, deadline, [this] { return in_use_ < limit_; })) return {};
+    for (;;) {
+      const Clock::time_point now = Clock::now();
+      if (now >= full_until_) limit_ = max_;
+      if (in_use_ < limit_) break;
+      if (now >= deadline) return {};
+      freed_.wait_until(lock, limit_ < max_ ? std::min(deadline, full_until_) : deadline);
+    }
     ++in_use_;
     return Permit(*this);
   }
 
-  /// The token has no room for the session of a permit that is held: there are as many as it
-  /// takes. False when no other is in use, so that waiting for one is vain.
+  /// The token has no room for the session of a permit that is held: there are as many as it takes,
+  /// for a while. False when no other is in use, so that waiting for one is vain.
   [[nodiscard]] bool token_is_full() {
     const std::lock_guard lock(mutex_);
     if (in_use_ < 2) return false;
     limit_ = in_use_ - 1;
+    full_until_ = Clock::now() + full_time;
     return true;
   }
 
+  struct Idle {
+    CK_SESSION_HANDLE session;
+    std::unique_ptr<KeyCopies> copies;  ///< The session's own.
+  };
+
   /// A session that waits, if it is of this epoch.
-  [[nodiscard]] std::optional<CK_SESSION_HANDLE> take(std::uint64_t epoch) {
+  [[nodiscard]] std::optional<Idle> take(std::uint64_t epoch) {
     const std::lock_guard lock(mutex_);
     if (epoch != epoch_ || idle_.empty()) return std::nullopt;
-    const CK_SESSION_HANDLE session = idle_.back();
+    Idle idle = std::move(idle_.back());
     idle_.pop_back();
-    return session;
+    return idle;
   }
   /// False when its epoch is over: the caller closes it.
-  [[nodiscard]] bool keep(CK_SESSION_HANDLE session, std::uint64_t epoch) noexcept {
+  [[nodiscard]] bool keep(Idle idle, std::uint64_t epoch) noexcept {
     const std::lock_guard lock(mutex_);
     if (epoch != epoch_ || idle_.size() == idle_.capacity()) return false;
-    idle_.push_back(session);
+    idle_.push_back(std::move(idle));
     return true;
   }
   /// Begins a new epoch. @return the sessions of the old one, for the caller to close.
-  [[nodiscard]] std::vector<CK_SESSION_HANDLE> begin(std::uint64_t epoch) {
+  [[nodiscard]] std::vector<Idle> begin(std::uint64_t epoch) {
     const std::lock_guard lock(mutex_);
-    epoch_ = epoch;
-    std::vector<CK_SESSION_HANDLE> old = idle_;
-    idle_.clear();
+    epoch_ = std::max(epoch_, epoch);  // two threads may come in either order
+    std::vector<Idle> old;
+    old.reserve(idle_.capacity());
+    old.swap(idle_);
     return old;
   }
 
@@ -94,10 +110,12 @@ class SessionPool {
 
   std::mutex mutex_;
   std::condition_variable freed_;
+  const std::size_t max_;
   std::size_t limit_;
+  Clock::time_point full_until_{};  ///< Others may have taken the room, and give it back.
   std::size_t in_use_ = 0;
   std::uint64_t epoch_ = 0;
-  std::vector<CK_SESSION_HANDLE> idle_;
+  std::vector<Idle> idle_;
 };
 
 }  // namespace jwekms::pkcs11

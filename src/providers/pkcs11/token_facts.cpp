@@ -31,8 +31,8 @@ constexpr Named uses[] = {
     {"sign", CKF_SIGN},
 };
 
-/// Text as Cryptoki has it: of fixed size, padded, and whatever the token has put there. What is not
-/// printable, or not UTF-8, becomes '?'.
+/// Text as Cryptoki has it: of fixed size, padded, and whatever the token has put there. What is
+/// not printable, or not UTF-8, becomes '?'.
 template <std::size_t size>
 [[nodiscard]] std::string text(const unsigned char (&padded)[size]) {
   std::string_view rest(reinterpret_cast<const char*>(padded), size);

@@ -16,6 +16,9 @@ struct Token {
   std::string serial;
 };
 
+/// A token as the module tells of it now: without a name when it does not answer.
+[[nodiscard]] Token read_token(CK_FUNCTION_LIST& functions, CK_SLOT_ID slot_id);
+
 /// The tokens of an initialised module, seen with libp11.
 ///
 /// libp11 enumerates slots and reads token labels and serials here, and does no more. Sessions and
@@ -25,8 +28,11 @@ struct Token {
 class TokenList {
  public:
   /// Null when the module does not answer. @param path  of a module that is initialised.
+  /// @param functions  the same module's.
+  /// @param ours       as for the destructor: whether it may be finalised when it does not.
   [[nodiscard]] static std::unique_ptr<TokenList> read(const std::string& path,
-                                                       const std::string& init_args);
+                                                       const std::string& init_args,
+                                                       CK_FUNCTION_LIST& functions, bool ours);
   TokenList(const TokenList&) = delete;
   TokenList& operator=(const TokenList&) = delete;
   /// Calls C_CloseAllSessions on every slot and C_Finalize: only when that is wanted, and while no

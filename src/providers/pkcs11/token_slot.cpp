@@ -20,31 +20,27 @@ constexpr Error pin_was_refused{Errc::unavailable, 0,
                                 "the HSM refused the PIN; it is not tried again"};
 constexpr Error from_before_fork{Errc::unavailable, 0, "the key was looked up before a fork"};
 
-[[nodiscard]] bool is_about_the_pin(CK_RV rv) noexcept {
-  return rv == CKR_PIN_INCORRECT || rv == CKR_PIN_INVALID || rv == CKR_PIN_LEN_RANGE ||
-         rv == CKR_PIN_EXPIRED || rv == CKR_PIN_LOCKED || rv == CKR_USER_PIN_NOT_INITIALIZED ||
-         rv == CKR_USER_TYPE_INVALID;
-}
-
 }  // namespace
 
 /// A session for one operation, the leave to hold it, and the module kept from being taken down.
 class TokenSlot::Lease {
  public:
   Lease(TokenSlot& slot, SessionPool::Permit permit, std::shared_lock<std::shared_mutex> gate,
-        CK_SESSION_HANDLE session, std::uint64_t session_epoch)
+        SessionPool::Idle idle, std::uint64_t session_epoch)
       : slot_(&slot),
         permit_(std::move(permit)),
         gate_(std::move(gate)),
         generation_(slot.module_->generation()),
         session_epoch_(session_epoch),
-        session_{&slot.module_->functions(), session, slot.slot_id_, slot.object_epoch_,
-                 slot.settings_.find_batch} {}
+        copies_(std::move(idle.copies)),
+        session_{&slot.module_->functions(), idle.session, slot.slot_id_, slot.object_epoch_,
+                 slot.settings_.find_batch,  copies_.get()} {}
   Lease(Lease&& other) noexcept = default;
   Lease& operator=(Lease&&) = delete;
   ~Lease() {
     if (!gate_.owns_lock()) return;  // moved from
-    if (broken_ || !slot_->pool_.keep(session_.handle, session_epoch_))
+    if (broken_ || session_.spoiled ||
+        !slot_->pool_.keep({session_.handle, std::move(copies_)}, session_epoch_))
       slot_->close_if_ours(session_.handle);
   }
 
@@ -58,20 +54,22 @@ class TokenSlot::Lease {
   std::shared_lock<std::shared_mutex> gate_;
   std::uint64_t generation_;
   std::uint64_t session_epoch_;
+  std::unique_ptr<KeyCopies> copies_;
   Session session_;
   bool broken_ = false;
 };
 
 TokenSlot::TokenSlot(std::shared_ptr<Module> module, const Settings& settings,
-                     std::shared_ptr<std::atomic<bool>> pin_refused)
+                     std::shared_ptr<PinTries> pin_tries)
     : module_(std::move(module)),
       settings_(settings),
-      pin_refused_(std::move(pin_refused)),
+      pin_tries_(std::move(pin_tries)),
       pool_(settings.max_sessions) {}
 
 TokenSlot::~TokenSlot() {
   if (mark_.forked()) return;  // sessions and locks are the parent's
   const std::shared_lock gate(module_->gate());
+  module_->forget_use(this);
   if (module_->generation() == 0 || attached_ != module_->generation()) return;
   forget_sessions();
   if (anchor_generation_ == module_->generation()) close_if_ours(anchor_);
@@ -84,7 +82,7 @@ TokenSlot::Name TokenSlot::token() {
 
 // ---- The table of PKCS#11 faults, and what is done about each ----
 
-Result<Outcome> TokenSlot::run(const Operation& operation) {
+Result<Outcome> TokenSlot::run_operation(const Operation& operation) {
   if (mark_.forked()) return from_before_fork;
   for (int attempt = 0;; ++attempt) {
     Result<Lease> acquired = acquire();
@@ -127,7 +125,7 @@ Result<void> TokenSlot::recover(Fault fault, std::optional<Lease>& lease) {
       const CK_RV rv = log_in(lease->session().handle);
       std::uint64_t seen = lease->session().object_epoch;
       object_epoch_.compare_exchange_strong(seen, seen + 1);
-      if (pin_refused_->load()) return pin_was_refused;
+      if (pin_tries_->refused()) return pin_was_refused;
       if (rv == CKR_OK) return {};
       lease->drop_session();
       forget_sessions();
@@ -138,6 +136,11 @@ Result<void> TokenSlot::recover(Fault fault, std::optional<Lease>& lease) {
     case Fault::device: break;
   }
   lease->drop_session();
+  if (module_->others_are_well(slot_id_)) {
+    forget_sessions();
+    attached_ = 0;
+    return {};
+  }
   lease.reset();
   return module_->reload(generation);
 }
@@ -184,22 +187,30 @@ Result<TokenSlot::Lease> TokenSlot::acquire() {
     Fault fault = generation == 0 ? Fault::device : attach();
     if (fault == Fault::none) {
       const std::uint64_t epoch = session_epoch_;
-      if (const std::optional<CK_SESSION_HANDLE> idle = pool_.take(epoch))
-        return Lease(*this, std::move(permit), std::move(gate), *idle, epoch);
+      while (std::optional<SessionPool::Idle> idle = pool_.take(epoch)) {
+        if (idle->copies->serve(object_epoch_))
+          return Lease(*this, std::move(permit), std::move(gate), *std::move(idle), epoch);
+        close_if_ours(idle->session);
+      }
+      auto copies = std::make_unique<KeyCopies>();
       CK_SESSION_HANDLE session = CK_INVALID_HANDLE;
       const CK_RV rv = open_session(session);
-      if (rv == CKR_OK) return Lease(*this, std::move(permit), std::move(gate), session, epoch);
+      if (rv == CKR_OK)
+        return Lease(*this, std::move(permit), std::move(gate), {session, std::move(copies)},
+                     epoch);
       fault = classify({rv});
       if (fault == Fault::exhausted) {
         if (rv == CKR_SESSION_COUNT && pool_.token_is_full()) continue;
         return full;
       }
     }
-    if (pin_refused_->load()) return pin_was_refused;
+    if (pin_tries_->refused()) return pin_was_refused;
     if (fault == Fault::exhausted) return full;
-    if (++attempt == 2) return unavailable;
+    if (generation != 0 && ++attempt == 2) return unavailable;
     gate.unlock();
-    if (const Result<void> r = module_->reload(generation); !r) return r.error();
+    const CK_SLOT_ID slot = slot_id_;
+    if (const Result<void> r = module_->reload_for(slot, generation, patience_); !r)
+      return r.error();
   }
 }
 
@@ -209,9 +220,9 @@ Fault TokenSlot::attach() {
   if (attached_.load() == generation) return Fault::none;
   const std::lock_guard lock(attaching_);
   if (attached_.load() == generation) return Fault::none;
-  if (pin_refused_->load()) return Fault::refused;
-  const Token* token = find_token();
-  if (token == nullptr) return Fault::device;
+  if (pin_tries_->refused()) return Fault::refused;
+  const std::optional<Token> token = find_token();
+  if (!token) return Fault::device;
   slot_id_ = token->slot_id;
   // Handles of another generation may name other people's sessions by now.
   if (anchor_generation_ == generation) close_if_ours(anchor_);
@@ -228,24 +239,30 @@ Fault TokenSlot::attach() {
   (void)pool_.begin(++session_epoch_);
   ++object_epoch_;
   attached_ = generation;
+  module_->note_use(this, slot_id_);
+  patience_.reset();
   return Fault::none;
 }
 
-const Token* TokenSlot::find_token() const {
+std::optional<Token> TokenSlot::find_token() const {
   const std::vector<Token>& tokens = module_->tokens();
   const HsmSlot& wanted = settings_.slot;
   if (wanted.token_label.empty() && wanted.token_serial.empty() && !wanted.slot_id)
-    return wanted.number < tokens.size() ? &tokens[wanted.number] : nullptr;
+    return wanted.number < tokens.size() ? std::optional(tokens[wanted.number]) : std::nullopt;
   const bool by_name = !wanted.token_label.empty() || !wanted.token_serial.empty();
-  const Token* found = nullptr;
-  for (const Token& token : tokens) {
+  std::optional<Token> found;
+  for (const Token& listed : tokens) {
+    // One that did not answer when the list was made may do so now.
+    const Token token = listed.label.empty() && listed.serial.empty()
+                            ? read_token(module_->functions(), listed.slot_id)
+                            : listed;
     const bool fits = by_name
                           ? (wanted.token_label.empty() || wanted.token_label == token.label) &&
                                 (wanted.token_serial.empty() || wanted.token_serial == token.serial)
                           : *wanted.slot_id == token.slot_id;
     if (!fits) continue;
-    if (found != nullptr) return nullptr;
-    found = &token;
+    if (found) return std::nullopt;
+    found = token;
   }
   return found;
 }
@@ -268,12 +285,11 @@ CK_RV TokenSlot::log_in(CK_SESSION_HANDLE session) {
   if (settings_.slot.login == HsmLogin::none) return CKR_OK;
   const std::lock_guard lock(logging_in_);
   if (is_logged_in(session)) return CKR_OK;
-  // A PIN that was refused once is never tried again: tokens lock after a few.
-  if (pin_refused_->load()) return CKR_PIN_INCORRECT;
-  const auto pin = settings_.pin->bytes(InsecureSecretAccess::token());
-  const CK_RV rv = module_->functions().C_Login(session, CKU_USER,
-                                                const_cast<std::uint8_t*>(pin.data()), pin.size());
-  if (is_about_the_pin(rv)) pin_refused_->store(true);
+  const CK_RV rv = pin_tries_->run([&] {
+    const auto pin = settings_.pin->bytes(InsecureSecretAccess::token());
+    return module_->functions().C_Login(session, CKU_USER, const_cast<std::uint8_t*>(pin.data()),
+                                        pin.size());
+  });
   if (rv == CKR_OK) ++object_epoch_;
   return rv == CKR_USER_ALREADY_LOGGED_IN ? CKR_OK : rv;
 }
@@ -283,12 +299,19 @@ void TokenSlot::close_if_ours(CK_SESSION_HANDLE session) const {
   if (session == CK_INVALID_HANDLE) return;
   CK_FUNCTION_LIST& f = module_->functions();
   CK_SESSION_INFO info{};
-  if (f.C_GetSessionInfo(session, &info) == CKR_OK && info.slotID == slot_id_)
-    (void)f.C_CloseSession(session);
+  const CK_RV rv = f.C_GetSessionInfo(session, &info);
+  const bool gone = rv == CKR_SESSION_HANDLE_INVALID || rv == CKR_SESSION_CLOSED ||
+                    (rv == CKR_OK && info.slotID != slot_id_);
+  if (!gone) (void)f.C_CloseSession(session);
 }
 
 void TokenSlot::forget_sessions() {
-  for (const CK_SESSION_HANDLE session : pool_.begin(++session_epoch_)) close_if_ours(session);
+  for (const SessionPool::Idle& idle : pool_.begin(++session_epoch_)) close_if_ours(idle.session);
+}
+
+void TokenSlot::drop_copies() {
+  const std::shared_lock gate(module_->gate());
+  if (module_->generation() != 0 && attached_ == module_->generation()) forget_sessions();
 }
 
 }  // namespace jwekms::pkcs11

@@ -16,6 +16,8 @@
 #include "jwekms/result.hpp"
 #include "providers/pkcs11/module.hpp"
 #include "providers/pkcs11/pin.hpp"
+#include "providers/pkcs11/pin_tries.hpp"
+#include "providers/pkcs11/scratch_pool.hpp"
 #include "providers/pkcs11/session_pool.hpp"
 
 namespace jwekms::pkcs11 {
@@ -28,6 +30,9 @@ struct Session {
   /// Object handles are good for as long as this stays the same.
   std::uint64_t object_epoch;
   unsigned long find_batch;
+  KeyCopies* copies;  ///< The session's own.
+  /// Something of an operation may be left in the session: nobody is to use it again.
+  mutable bool spoiled = false;
 };
 
 /// How an operation on the token ended, when nothing stood in its way.
@@ -48,14 +53,16 @@ class TokenSlot {
     std::chrono::milliseconds session_timeout;
     unsigned long find_batch;
   };
-  /// @param pin_refused  shared by a slot and its likes in forked children.
+  /// @param pin_tries  shared by a slot and its likes in forked children.
   TokenSlot(std::shared_ptr<Module> module, const Settings& settings,
-            std::shared_ptr<std::atomic<bool>> pin_refused);
+            std::shared_ptr<PinTries> pin_tries);
   TokenSlot(const TokenSlot&) = delete;
   TokenSlot& operator=(const TokenSlot&) = delete;
   ~TokenSlot();
 
   [[nodiscard]] std::uint64_t number() const noexcept { return settings_.slot.number; }
+
+  [[nodiscard]] ScratchPool& scratch() noexcept { return scratch_; }
 
   /// What a token is known by; empty until it was found.
   struct Name {
@@ -71,7 +78,14 @@ class TokenSlot {
   /// Runs an operation on a session of its own. When the session, the login, a handle or the token
   /// turns out to be lost, that is put right and the operation run once more: it must bear that.
   /// Errors: unavailable, and the operation's own.
-  [[nodiscard]] Result<Outcome> run(const Operation& operation);
+  template <class Op>
+  [[nodiscard]] Result<Outcome> run(const Op& operation) {
+    return run_operation(std::cref(operation));  // a reference fits into Operation's own storage
+  }
+
+  /// Closes the sessions, and so destroys the copies of keys, that no operation is using; the rest
+  /// follow when their operations end.
+  void drop_copies();
 
   /// After a search without a hit: whether that can be believed. Without a login, or without a
   /// token, private objects are just not seen.
@@ -79,9 +93,10 @@ class TokenSlot {
 
  private:
   class Lease;
+  [[nodiscard]] Result<Outcome> run_operation(const Operation& operation);
   [[nodiscard]] Result<Lease> acquire();
   [[nodiscard]] Fault attach();
-  [[nodiscard]] const Token* find_token() const;
+  [[nodiscard]] std::optional<Token> find_token() const;
   [[nodiscard]] CK_RV open_session(CK_SESSION_HANDLE& session) const;
   [[nodiscard]] CK_RV log_in(CK_SESSION_HANDLE session);
   [[nodiscard]] bool is_logged_in(CK_SESSION_HANDLE session) const;
@@ -94,13 +109,15 @@ class TokenSlot {
 
   const std::shared_ptr<Module> module_;
   Settings settings_;
-  const std::shared_ptr<std::atomic<bool>> pin_refused_;
+  const std::shared_ptr<PinTries> pin_tries_;
   const core::ForkMark mark_;
   SessionPool pool_;
+  ScratchPool scratch_;
 
+  Patience patience_;
   std::mutex attaching_;
   std::atomic<std::uint64_t> attached_ = 0;  ///< Generation of the module that the rest is of.
-  std::atomic<CK_SLOT_ID> slot_id_ = 0;
+  std::atomic<CK_SLOT_ID> slot_id_ = CK_UNAVAILABLE_INFORMATION;
   CK_SESSION_HANDLE anchor_ = CK_INVALID_HANDLE;  ///< Holds the login; never used for more.
   std::uint64_t anchor_generation_ = 0;
   std::atomic<std::uint64_t> session_epoch_ = 0;

@@ -38,14 +38,13 @@ struct Pair {
                                       &pair.public_key, &pair.private_key);
 }
 
-/// An AES-256 key as a session object, sensitive.
-[[nodiscard]] CK_RV generate_key(const Session& session, bool extractable, bool wraps,
-                                 CK_OBJECT_HANDLE& key) {
+/// An AES-256 key as a session object, sensitive and not extractable.
+[[nodiscard]] CK_RV generate_key(const Session& session, bool wraps, CK_OBJECT_HANDLE& key) {
   Template attributes;
   attributes.flag(CKA_TOKEN, false);
   attributes.flag(CKA_PRIVATE, true);
   attributes.flag(CKA_SENSITIVE, true);
-  attributes.flag(CKA_EXTRACTABLE, extractable);
+  attributes.flag(CKA_EXTRACTABLE, false);
   attributes.flag(CKA_WRAP, wraps);
   attributes.flag(CKA_UNWRAP, wraps);
   attributes.number(CKA_VALUE_LEN, 32);
@@ -54,12 +53,24 @@ struct Pair {
                                   &key);
 }
 
+/// What passes through the token when it wraps a database's key-encryption key.
+void describe_payload(Template& attributes) {
+  attributes.number(CKA_CLASS, CKO_SECRET_KEY);
+  attributes.number(CKA_KEY_TYPE, CKK_AES);
+  attributes.flag(CKA_TOKEN, false);
+  attributes.flag(CKA_PRIVATE, true);
+  attributes.flag(CKA_SENSITIVE, false);
+  attributes.flag(CKA_EXTRACTABLE, true);
+}
+
 /// Unwraps a CEK of ours with a private key of the token.
 [[nodiscard]] Result<Step> unwrap(const std::shared_ptr<const crypto::Library>& library,
                                   const Session& session, const Pair& pair, Template& attributes,
                                   CK_OBJECT_HANDLE& cek) {
-  const std::vector<std::uint8_t> n = read_bytes(session, pair.public_key, CKA_MODULUS);
-  const std::vector<std::uint8_t> e = read_bytes(session, pair.public_key, CKA_PUBLIC_EXPONENT);
+  AttributeReader half(session, pair.public_key);
+  const std::vector<std::uint8_t> n = half.bytes(CKA_MODULUS);
+  const std::vector<std::uint8_t> e = half.bytes(CKA_PUBLIC_EXPONENT);
+  if (half.rv() != CKR_OK) return Step{half.rv()};
   const auto public_key = crypto::RsaPublicKey::from_numbers(library, n, e);
   if (!public_key) return public_key.error();
   Cek drawn;
@@ -75,12 +86,15 @@ struct Pair {
 constexpr std::uint8_t text[] = {'j', 'w', 'e', 'k', 'm', 's'};
 constexpr std::string_view aad = "aad";
 
+struct Sealed {
+  std::array<std::uint8_t, 12> iv{};
+  std::array<std::uint8_t, sizeof(text) + gcm_tag_size> bytes{};
+};
+
 [[nodiscard]] Result<Step> seal(const crypto::Library& library, const Session& session,
-                                CK_OBJECT_HANDLE key, std::array<std::uint8_t, 12>& iv,
-                                GcmMessage& message) {
-  if (const Result<void> drawn = library.random(iv); !drawn) return drawn.error();
-  message = {iv, std::string(aad), std::vector<std::uint8_t>(sizeof(text) + gcm_tag_size)};
-  return gcm_encrypt(session, key, iv, message.aad, text, message.ciphertext_and_tag);
+                                CK_OBJECT_HANDLE key, Sealed& sealed) {
+  if (const Result<void> drawn = library.random(sealed.iv); !drawn) return drawn.error();
+  return gcm_encrypt(session, key, sealed.iv, aad, text, sealed.bytes);
 }
 
 }  // namespace
@@ -88,56 +102,59 @@ constexpr std::string_view aad = "aad";
 Result<Step> try_gcm_encrypt(const crypto::Library& library, const Session& session,
                              CK_OBJECT_HANDLE key, Progress& progress) {
   progress = {"C_Encrypt, CKM_AES_GCM"};
-  std::array<std::uint8_t, 12> iv{};
-  GcmMessage message;
-  return seal(library, session, key, iv, message);
+  Sealed sealed;
+  return seal(library, session, key, sealed);
 }
 
 Result<Step> try_gcm_decrypt(const crypto::Library& library, const Session& session,
                              CK_OBJECT_HANDLE key, Progress& progress) {
   progress = {"C_Decrypt, CKM_AES_GCM"};
-  std::array<std::uint8_t, 12> iv{};
-  GcmMessage message;
-  Result<Step> sealed = seal(library, session, key, iv, message);
-  if (!sealed || sealed->rv != CKR_OK) return sealed;
-  std::array<std::uint8_t, sizeof(text) + gcm_tag_size> out{};
-  std::size_t size = 0;
-  Step opened = gcm_decrypt(session, key, message, out, size, Phase::setup);
+  Sealed sealed;
+  Result<Step> encrypted = seal(library, session, key, sealed);
+  if (!encrypted || encrypted->rv != CKR_OK) return encrypted;
+  Sealed opening = sealed;
+  Step opened = gcm_decrypt(session, key, sealed.iv, aad, opening.bytes, Phase::setup);
   opened.phase = Phase::setup;  // the content is ours
   if (opened.rv != CKR_OK) return opened;
-  progress.wrong = !std::equal(std::begin(text), std::end(text), out.begin());
-  message.ciphertext_and_tag.back() ^= 1;
-  const Step tampered = gcm_decrypt(session, key, message, out, size, Phase::setup);
+  progress.wrong = !std::equal(std::begin(text), std::end(text), opening.bytes.begin());
+  sealed.bytes.back() ^= 1;
+  const Step tampered = gcm_decrypt(session, key, sealed.iv, aad, sealed.bytes, Phase::setup);
   if (classify(tampered) != Fault::content && tampered.rv != CKR_OK) return tampered;
   progress.wrong |= tampered.rv == CKR_OK;
   return Step{};
 }
 
 Result<Step> try_key_wrap(const Session& session, Progress& progress) {
-  CK_MECHANISM mechanism{CKM_AES_KEY_WRAP, nullptr, 0};
   progress = {"C_GenerateKey"};
   CK_OBJECT_HANDLE wrapping = CK_INVALID_HANDLE;
-  if (const CK_RV rv = generate_key(session, false, true, wrapping); rv != CKR_OK) return Step{rv};
+  if (const CK_RV rv = generate_key(session, true, wrapping); rv != CKR_OK) return Step{rv};
   const ObjectGuard wrapping_guard(session, wrapping);
-  CK_OBJECT_HANDLE payload = CK_INVALID_HANDLE;
-  if (const CK_RV rv = generate_key(session, true, false, payload); rv != CKR_OK) return Step{rv};
-  const ObjectGuard payload_guard(session, payload);
+  progress = {"C_CreateObject"};
+  std::array<std::uint8_t, 32> value{};  // a secret to nobody
+  Template payload;
+  describe_payload(payload);
+  payload.bytes(CKA_VALUE, value);
+  CK_OBJECT_HANDLE object = CK_INVALID_HANDLE;
+  CK_RV rv = session.f->C_CreateObject(session.handle, payload.data(), payload.size(), &object);
+  if (rv != CKR_OK) return Step{rv};
+  const ObjectGuard object_guard(session, object);
   progress = {"C_WrapKey, CKM_AES_KEY_WRAP"};
+  CK_MECHANISM mechanism{CKM_AES_KEY_WRAP, nullptr, 0};
   std::array<std::uint8_t, 64> wrapped{};
   CK_ULONG size = wrapped.size();
-  CK_RV rv =
-      session.f->C_WrapKey(session.handle, &mechanism, wrapping, payload, wrapped.data(), &size);
+  rv = session.f->C_WrapKey(session.handle, &mechanism, wrapping, object, wrapped.data(), &size);
   if (rv != CKR_OK) return Step{rv};
-  if (size != 40) progress.wrong = true;
-  progress.at = "C_UnwrapKey, CKM_AES_KEY_WRAP";
-  Template attributes;
-  describe_session_cek(attributes);
-  CK_OBJECT_HANDLE again = CK_INVALID_HANDLE;
+  progress = {"C_UnwrapKey, CKM_AES_KEY_WRAP"};
+  Template again;
+  describe_payload(again);
+  CK_OBJECT_HANDLE back = CK_INVALID_HANDLE;
   rv = session.f->C_UnwrapKey(session.handle, &mechanism, wrapping, wrapped.data(), size,
-                              attributes.data(), attributes.size(), &again);
+                              again.data(), again.size(), &back);
   if (rv != CKR_OK) return Step{rv};
-  const ObjectGuard again_guard(session, again);
-  return Step{};
+  const ObjectGuard back_guard(session, back);
+  AttributeReader read(session, back);
+  progress.wrong = !std::ranges::equal(read.bytes(CKA_VALUE), value);
+  return Step{read.rv()};
 }
 
 Result<Step> try_sign_default(const Session& session, Progress& progress) {
@@ -147,9 +164,9 @@ Result<Step> try_sign_default(const Session& session, Progress& progress) {
   if (const CK_RV rv = generate_pair(session, nothing_more, pair); rv != CKR_OK) return Step{rv};
   const ObjectGuard private_guard(session, pair.private_key);
   const ObjectGuard public_guard(session, pair.public_key);
-  progress = {"CKA_SIGN is true by default",
-              read_flag(session, pair.private_key, CKA_SIGN).value_or(true)};
-  return Step{};
+  AttributeReader made(session, pair.private_key);
+  progress = {"CKA_SIGN is true by default", made.flag(CKA_SIGN).value_or(true)};
+  return Step{made.rv()};
 }
 
 Result<Step> try_unwrapped_attributes(const std::shared_ptr<const crypto::Library>& library,
@@ -167,8 +184,10 @@ Result<Step> try_unwrapped_attributes(const std::shared_ptr<const crypto::Librar
   Result<Step> step = unwrap(library, session, pair, attributes, cek);
   if (!step || step->rv != CKR_OK) return step;
   const ObjectGuard cek_guard(session, cek);
-  progress = {"CKA_SENSITIVE, CKA_EXTRACTABLE ignored by C_UnwrapKey", !is_guarded(session, cek)};
-  return Step{};
+  bool guarded = false;
+  const Step read = check_guarded(session, cek, guarded);
+  progress = {"CKA_SENSITIVE, CKA_EXTRACTABLE ignored by C_UnwrapKey", !guarded};
+  return read;
 }
 
 Result<Step> try_unwrap_template(const std::shared_ptr<const crypto::Library>& library,
@@ -180,9 +199,15 @@ Result<Step> try_unwrap_template(const std::shared_ptr<const crypto::Library>& l
   private_half.bytes(CKA_UNWRAP_TEMPLATE,
                      {reinterpret_cast<const std::uint8_t*>(forbidden), sizeof(forbidden)});
   Pair pair;
-  if (const CK_RV rv = generate_pair(session, private_half, pair); rv != CKR_OK) return Step{rv};
+  const CK_RV made = generate_pair(session, private_half, pair);
+  if (made == CKR_ATTRIBUTE_TYPE_INVALID) {
+    progress = {"CKA_UNWRAP_TEMPLATE is unknown to the token", true};
+    return Step{};
+  }
+  if (made != CKR_OK) return Step{made};
   const ObjectGuard private_guard(session, pair.private_key);
   const ObjectGuard public_guard(session, pair.public_key);
+  progress = {"C_UnwrapKey"};
   Template attributes;
   attributes.number(CKA_CLASS, CKO_SECRET_KEY);
   attributes.number(CKA_KEY_TYPE, CKK_AES);
@@ -191,15 +216,16 @@ Result<Step> try_unwrap_template(const std::shared_ptr<const crypto::Library>& l
   CK_OBJECT_HANDLE cek = CK_INVALID_HANDLE;
   Result<Step> step = unwrap(library, session, pair, attributes, cek);
   if (!step) return step;
-  if (step->rv != CKR_OK) {
-    // A refusal is what was wanted; anything else is the token's or the session's state.
-    const Fault fault = classify(*step);
-    return fault == Fault::refused ? Step{} : *step;
-  }
+  // A refusal of the attributes is what was wanted; any other is something else.
+  if (step->rv == CKR_TEMPLATE_INCONSISTENT || step->rv == CKR_ATTRIBUTE_VALUE_INVALID ||
+      step->rv == CKR_ATTRIBUTE_READ_ONLY)
+    return Step{};
+  if (step->rv != CKR_OK) return step;
   const ObjectGuard cek_guard(session, cek);
+  AttributeReader unwrapped(session, cek);
   progress = {"CKA_UNWRAP_TEMPLATE ignored by C_UnwrapKey",
-              read_flag(session, cek, CKA_EXTRACTABLE).value_or(true)};
-  return Step{};
+              unwrapped.flag(CKA_EXTRACTABLE).value_or(true)};
+  return Step{unwrapped.rv()};
 }
 
 Result<Step> try_wrap_out(const Session& session, Progress& progress) {
@@ -211,7 +237,7 @@ Result<Step> try_wrap_out(const Session& session, Progress& progress) {
   const ObjectGuard public_guard(session, pair.public_key);
   progress = {"C_GenerateKey"};
   CK_OBJECT_HANDLE key = CK_INVALID_HANDLE;
-  if (const CK_RV rv = generate_key(session, false, false, key); rv != CKR_OK) return Step{rv};
+  if (const CK_RV rv = generate_key(session, false, key); rv != CKR_OK) return Step{rv};
   const ObjectGuard key_guard(session, key);
   OaepMechanism mechanism(trial_hash);
   std::array<std::uint8_t, 256> wrapped{};

@@ -194,6 +194,62 @@ TEST_CASE("two HSMs of one model", "[capi][hsm]") {
         JWEKMS_NOT_FOUND);
 }
 
+TEST_CASE("a key in the HSM guards the database", "[capi][hsm]") {
+  Token token;
+  const TemporaryFolder folder;
+  const std::string path = folder.file("keys.db"), kek = fresh_uid();
+  create(open_ctx(token.open), kek, JWEKMS_KEY_TYPE_OCT);
+  token.open.database_path = path.data(), token.open.database_path_len = path.size();
+  token.open.key_encryption_key = kek.data(), token.open.key_encryption_key_len = kek.size();
+  create(open_ctx(token.open), "in the database");
+  CHECK(jwekms_describe_key(open_ctx(token.open).get(), "in the database", 15, nullptr, nullptr) ==
+        JWEKMS_OK);
+
+  jwekms_ctx* ctx = nullptr;
+  SECTION("another key does not open it") {
+    const std::string other = fresh_uid();
+    token.open.key_encryption_key_len = 0;
+    token.open.database_path_len = 0;
+    create(open_ctx(token.open), other, JWEKMS_KEY_TYPE_OCT);
+    token.open.database_path_len = path.size();
+    token.open.key_encryption_key = other.data(), token.open.key_encryption_key_len = other.size();
+    CHECK(jwekms_open(&token.open, &ctx, nullptr) == JWEKMS_CRYPTO_FAILURE);
+  }
+  SECTION("one that is not there") {
+    token.open.key_encryption_key = "hsm::softhsm2::0::nobody";
+    token.open.key_encryption_key_len = 24;
+    CHECK(jwekms_open(&token.open, &ctx, nullptr) == JWEKMS_NOT_FOUND);
+  }
+  SECTION("no UID of an HSM") {
+    token.open.key_encryption_key_len = 3;
+    CHECK(jwekms_open(&token.open, &ctx, nullptr) == JWEKMS_BAD_REQUEST);
+  }
+  SECTION("a key-encryption key beside it") {
+    token.open.kek = test_kek.data(), token.open.kek_len = test_kek.size();
+    CHECK(jwekms_open(&token.open, &ctx, nullptr) == JWEKMS_BAD_REQUEST);
+  }
+}
+
+TEST_CASE("a database moves from a file's key to the HSM's", "[capi][hsm]") {
+  Token token;
+  const TemporaryFolder folder;
+  const std::string path = folder.file("keys.db"), kek = fresh_uid();
+  create(open_ctx(token.open), kek, JWEKMS_KEY_TYPE_OCT);
+  create(open_ctx(open_options(path)), "in the database");
+  token.open.database_path = path.data(), token.open.database_path_len = path.size();
+  token.open.kek = test_kek.data(), token.open.kek_len = test_kek.size();
+  REQUIRE(jwekms_rewrap_database(&token.open, kek.data(), kek.size(), nullptr) == JWEKMS_OK);
+
+  jwekms_ctx* ctx = nullptr;
+  CHECK(jwekms_open(&token.open, &ctx, nullptr) == JWEKMS_CRYPTO_FAILURE);
+  token.open.kek = nullptr, token.open.kek_len = 0;
+  token.open.key_encryption_key = kek.data(), token.open.key_encryption_key_len = kek.size();
+  CHECK(jwekms_describe_key(open_ctx(token.open).get(), "in the database", 15, nullptr, nullptr) ==
+        JWEKMS_OK);
+  CHECK(jwekms_rewrap_database(nullptr, kek.data(), kek.size(), nullptr) == JWEKMS_BAD_REQUEST);
+  CHECK(jwekms_rewrap_database(&token.open, nullptr, 3, nullptr) == JWEKMS_BAD_REQUEST);
+}
+
 TEST_CASE("the doctor tells C what it found", "[capi][hsm]") {
   Token token;
   struct Findings {

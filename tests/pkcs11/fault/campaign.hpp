@@ -55,6 +55,8 @@ class Module {
     JWEKMS_FAULT_FIND(effects)
     JWEKMS_FAULT_FIND(calls)
     JWEKMS_FAULT_FIND(function_name)
+    JWEKMS_FAULT_FIND(overlaps)
+    JWEKMS_FAULT_FIND(watch)
     JWEKMS_FAULT_FIND(sessions)
     JWEKMS_FAULT_FIND(session_objects)
     JWEKMS_FAULT_FIND(token_objects)
@@ -83,6 +85,8 @@ class Module {
   decltype(&jwekms_fault_effects) effects;
   decltype(&jwekms_fault_calls) calls;
   decltype(&jwekms_fault_function_name) function_name;
+  decltype(&jwekms_fault_overlaps) overlaps;
+  decltype(&jwekms_fault_watch) watch;
   decltype(&jwekms_fault_sessions) sessions;
   decltype(&jwekms_fault_session_objects) session_objects;
   decltype(&jwekms_fault_token_objects) token_objects;
@@ -136,7 +140,11 @@ struct Options {
   std::vector<CK_RV> codes = recovery_codes();
   std::vector<Fault> before;  ///< put in before each run, so that the path behind them is covered
   std::function<bool(const Fault&)> skip;  ///< true: leave this one out
-  unsigned max_nth = 32;  ///< of each function; a loop need not be failed everywhere
+  /// Looks at what the operation made and takes it away: the faults are over, and its calls are
+  /// not counted. Called after every operation with its outcome; its answer is the one that counts.
+  std::function<Outcome(Outcome)> afterwards;
+  std::function<void()> between;  ///< called after each run, when it works again
+  unsigned max_nth = 32;          ///< of each function; a loop need not be failed everywhere
   std::chrono::milliseconds hang_after{20000};     ///< a run that takes longer aborts the program
   std::chrono::milliseconds recover_within{5000};  ///< until the operation must work again
   bool trace = std::getenv("JWEKMS_CAMPAIGN_TRACE") != nullptr;  ///< name each run, to find a crash
@@ -214,9 +222,13 @@ inline Report campaign(Module& module, const Options& options, const Operation& 
   Watchdog watchdog;
   Report report;
 
+  const auto finish = [&](Outcome outcome) {
+    module.clear_rules();
+    return options.afterwards ? options.afterwards(outcome) : outcome;
+  };
   const auto works_again = [&] {
     for (const auto end = Clock::now() + options.recover_within;;) {
-      if (operation() == Outcome::ok) return true;
+      if (finish(operation()) == Outcome::ok) return true;
       if (Clock::now() > end) return false;
       std::this_thread::sleep_for(std::chrono::milliseconds(20));
     }
@@ -231,7 +243,7 @@ inline Report campaign(Module& module, const Options& options, const Operation& 
   // Twice, so that what is opened once and kept is open, and is the measure of a leak.
   watchdog.arm("the operation without a fault", 2 * options.hang_after);
   module.clear_rules();
-  if (operation() != Outcome::ok || operation() != Outcome::ok) {
+  if (finish(operation()) != Outcome::ok || finish(operation()) != Outcome::ok) {
     report.failures.push_back("the operation fails without a fault");
     return report;
   }
@@ -240,11 +252,11 @@ inline Report campaign(Module& module, const Options& options, const Operation& 
   long token_objects = module.token_objects();
 
   prepare();
-  operation();
+  const Outcome counted = operation();
   std::vector<std::pair<std::string, unsigned long>> calls;
   for (unsigned i = 0; const char* name = module.function_name(i); ++i)
     if (const unsigned long count = module.calls(name)) calls.emplace_back(name, count);
-  module.clear_rules();
+  (void)finish(counted);
   works_again();
   watchdog.disarm();
 
@@ -254,10 +266,10 @@ inline Report campaign(Module& module, const Options& options, const Operation& 
     watchdog.arm(what, options.hang_after + options.recover_within);
     prepare();
     module.inject(fault.function.c_str(), fault.nth, fault.code, fault.count);
-    const Outcome outcome = operation();
+    Outcome outcome = operation();
     const bool missed = module.struck() == 0;
     const std::vector<std::string> log = module.log();
-    module.clear_rules();
+    outcome = finish(outcome);
 
     ++report.runs;
     report.missed += missed;
@@ -284,6 +296,7 @@ inline Report campaign(Module& module, const Options& options, const Operation& 
     leaked("sessions", sessions, module.sessions());
     leaked("session objects", session_objects, module.session_objects());
     leaked("token objects", token_objects, module.token_objects());
+    if (options.between) options.between();
   };
 
   for (const auto& [function, count] : calls)

@@ -138,6 +138,8 @@ struct Session {
   std::string decrypt;  // mechanism and key of the last Init, for the log of what follows it
   std::string encrypt;
   std::set<CK_OBJECT_HANDLE> objects;
+  std::thread::id caller;   // within a call
+  std::thread::id working;  // between an Init and what ends it
 };
 
 struct State {
@@ -150,6 +152,9 @@ struct State {
   unsigned effects = JWEKMS_FAULT_SESSION | JWEKMS_FAULT_LOGIN | JWEKMS_FAULT_LIBRARY;
   std::map<CK_SESSION_HANDLE, Session> sessions;
   long token_objects = 0;
+  unsigned long overlaps = 0;
+  jwekms_fault_watcher watcher = nullptr;  // set while no call is under way
+  void* watcher_context = nullptr;
   std::deque<std::string> log;
   std::FILE* file = nullptr;
 };
@@ -318,7 +323,7 @@ void track(const std::tuple<A...>& a) {
   State& all = state();
   if constexpr (id == id_C_OpenSession) {
     const Lock lock(all.mutex);
-    all.sessions[*std::get<4>(a)] = Session{std::get<0>(a), {}, {}, {}};
+    all.sessions[*std::get<4>(a)] = Session{std::get<0>(a), {}, {}, {}, {}, {}};
   } else if constexpr (id == id_C_CloseAllSessions) {
     const Lock lock(all.mutex);
     std::erase_if(all.sessions, [&](auto& each) { return each.second.slot == std::get<0>(a); });
@@ -403,6 +408,28 @@ void take_effect(CK_RV rv, CK_SESSION_HANDLE session) {
   }
 }
 
+// --- Who is in a session -------------------------------------------------------------------------
+
+// With the lock held. A session is one thread's from the call that begins an operation to the one
+// that ends it.
+void enter(Session& session) {
+  const std::thread::id self = std::this_thread::get_id();
+  const std::thread::id none;
+  if (session.caller != none || (session.working != none && session.working != self))
+    ++state().overlaps;
+  session.caller = self;
+}
+
+template <unsigned id, Kind kind>
+void leave(Session& session, CK_RV rv) {
+  constexpr bool begins = id == id_C_FindObjectsInit || id == id_C_EncryptInit ||
+                          id == id_C_DecryptInit || id == id_C_SignInit || id == id_C_DigestInit;
+  constexpr bool ends = kind == Kind::ends || kind == Kind::ends_out || kind == Kind::releases;
+  session.caller = {};
+  if (begins && rv == CKR_OK) session.working = std::this_thread::get_id();
+  if (ends && rv != CKR_BUFFER_TOO_SMALL) session.working = {};
+}
+
 // --- Forwarding ----------------------------------------------------------------------------------
 
 // Ends the operation in the target with an output of its own, which is thrown away.
@@ -467,16 +494,21 @@ CK_RV forward(A... a) {
     if constexpr (kind == Kind::slot) slot = std::get<0>(args);
     if constexpr (on_session) {
       const auto found = all.sessions.find(std::get<0>(args));
-      if (found != all.sessions.end()) slot = found->second.slot;
+      if (found != all.sessions.end()) {
+        slot = found->second.slot;
+        enter(found->second);
+      }
     }
     verdict = judge(id, slot);
   }
+  if (all.watcher) all.watcher(names[id], 1, all.watcher_context);
   if (verdict.delay_ms) std::this_thread::sleep_for(std::chrono::milliseconds(verdict.delay_ms));
 
   const auto function = target()->*member;
   const CK_RV rv = verdict.rv != CKR_OK ? fail<id, kind>(function, args, verdict.rv)
                                         : do_call<id>(function, args);
 
+  if (all.watcher) all.watcher(names[id], 0, all.watcher_context);
   const std::string said = facts<id>(rv, args);
   const Lock lock(all.mutex);
   if constexpr (kind == Kind::slot) line += field("slot", std::get<0>(args));
@@ -484,6 +516,7 @@ CK_RV forward(A... a) {
     line += field("session", std::get<0>(args));
     const auto found = all.sessions.find(std::get<0>(args));
     if (found != all.sessions.end()) {
+      leave<id, kind>(found->second, rv);
       line += operation<id>(found->second, rv, said);
       // Closed behind this module's back.
       if (rv == CKR_SESSION_HANDLE_INVALID && verdict.rv == CKR_OK) all.sessions.erase(found);
@@ -553,6 +586,7 @@ EXPORT void jwekms_fault_reset(void) {
   const Lock lock(state().mutex);
   state().rules.clear();
   state().calls = {};
+  state().overlaps = 0;
   state().struck = 0;
   state().log.clear();
 }
@@ -597,6 +631,16 @@ EXPORT unsigned long jwekms_fault_calls(const char* function) {
 
 EXPORT const char* jwekms_fault_function_name(unsigned index) {
   return index < id_count ? names[index] : nullptr;
+}
+
+EXPORT unsigned long jwekms_fault_overlaps(void) {
+  const Lock lock(state().mutex);
+  return state().overlaps;
+}
+
+EXPORT void jwekms_fault_watch(jwekms_fault_watcher watcher, void* context) {
+  state().watcher = watcher;
+  state().watcher_context = context;
 }
 
 EXPORT long jwekms_fault_sessions(void) {

@@ -54,6 +54,15 @@ unsigned long jwekms_fault_calls(const char* function);
 /* The names, for a loop; NULL after the last. */
 const char* jwekms_fault_function_name(unsigned index);
 
+/* How often a session was used by two threads at once: a call within a call, or a thread that goes
+ * on with what another thread began on it. Since the reset. */
+unsigned long jwekms_fault_overlaps(void);
+
+/* Called before (1) and after (0) each call, in the thread that makes it; NULL: no more. It makes
+ * no calls of its own. Set while no call is under way. */
+typedef void (*jwekms_fault_watcher)(const char* function, int before, void* context);
+void jwekms_fault_watch(jwekms_fault_watcher watcher, void* context);
+
 /* Open now: sessions, session objects; and token objects made less those destroyed. */
 long jwekms_fault_sessions(void);
 long jwekms_fault_session_objects(void);

@@ -9,11 +9,12 @@ need certutil
 module=$(first_of "$libdir/libsoftokn3.so" "$libdir/nss/libsoftokn3.so")
 
 fresh "$dir"
-# NSS derives a key from the password at each use of a private key; one round keeps tests quick.
-export NSS_MAX_MP_PBE_ITERATION_COUNT=1
+# NSS derives a key from the password at each use of a private key; one round keeps tests quick, if
+# the caller does not want to see how slow it is otherwise (10000).
+export NSS_MAX_MP_PBE_ITERATION_COUNT=${NSS_MAX_MP_PBE_ITERATION_COUNT:-1}
 certutil -N -d "sql:$dir" -f <(echo "$pin") >&2
 
-emit NSS_MAX_MP_PBE_ITERATION_COUNT 1  # for the keys that the tests will make, too
+emit NSS_MAX_MP_PBE_ITERATION_COUNT "$NSS_MAX_MP_PBE_ITERATION_COUNT"  # for the keys that the tests will make, too
 token NSS "$module" \
   "configdir='sql:$dir' certPrefix='' keyPrefix='' secmod='secmod.db' flags=optimizeSpace" \
   'NSS Certificate DB'

@@ -1,0 +1,140 @@
+// SPDX-License-Identifier: Apache-2.0
+// HSMs themselves: what they can do, and what they guard.
+#include <unistd.h>
+
+#include <algorithm>
+#include <csignal>
+#include <cstdio>
+
+#include "commands.hpp"
+#include "failure.hpp"
+#include "files.hpp"
+#include "json.hpp"
+#include "jwekms/doctor.hpp"
+#include "jwekms/open.hpp"
+#include "text.hpp"
+
+namespace cli {
+
+using namespace jwekms;
+
+namespace {
+
+[[nodiscard]] std::string_view name_of(HsmVerdict verdict) noexcept {
+  switch (verdict) {
+    case HsmVerdict::fact: return "fact";
+    case HsmVerdict::can: return "can";
+    case HsmVerdict::cannot: return "cannot";
+    case HsmVerdict::warning: return "warning";
+  }
+  return "";
+}
+
+[[nodiscard]] std::string json_line(const std::string& slot, const HsmFinding& finding) {
+  return JsonObject()
+      .text("slot", slot)
+      .text("verdict", name_of(finding.verdict))
+      .text("what", finding.what)
+      .text("how", finding.how)
+      .text("means", finding.means)
+      .boolean("needed", finding.needed)
+      .line();
+}
+
+[[nodiscard]] std::string lines_of(const HsmFinding& finding) {
+  const bool fact = finding.verdict == HsmVerdict::fact;
+  std::string text = "  " + std::string(fact ? "" : name_of(finding.verdict));
+  text.resize(10, ' ');
+  text += (finding.needed ? "* " : "  ") + shown(finding.what);
+  text.resize(std::max<std::size_t>(text.size(), 54), ' ');
+  text += ' ' + shown(finding.how) + '\n';
+  if (!finding.means.empty()) text += "            -> " + shown(finding.means) + '\n';
+  return text;
+}
+
+/// Signals that would end the program wait: the keys on the token that the doctor tries with come
+/// first.
+class SignalsLater {
+ public:
+  SignalsLater() {
+    sigset_t ending;
+    sigemptyset(&ending);
+    for (const int signal : {SIGINT, SIGTERM, SIGHUP}) sigaddset(&ending, signal);
+    (void)sigprocmask(SIG_BLOCK, &ending, &before_);
+  }
+  SignalsLater(const SignalsLater&) = delete;
+  SignalsLater& operator=(const SignalsLater&) = delete;
+  ~SignalsLater() { (void)sigprocmask(SIG_SETMASK, &before_, nullptr); }
+
+ private:
+  sigset_t before_;
+};
+
+[[nodiscard]] std::vector<HsmFinding> examine(const HsmOptions& hsm, const std::string& prefix) {
+  if (isatty(STDERR_FILENO) == 1)
+    (void)std::fprintf(stderr, "jwekms: trying out %s...\n", prefix.c_str());
+  const SignalsLater later;
+  return take(jwekms::doctor(hsm), prefix);
+}
+
+/// Every slot of every HSM. Fails when one cannot do what its `cek_boundary` takes.
+void doctor(const Session& session) {
+  const std::vector<HsmOptions> hsms = session.load_config().kms.hsms;
+  if (hsms.empty())
+    fail(Error{Errc::bad_request, 0, "the configuration has no HSM"}, session.config_path);
+  const std::vector<std::string> prefixes = hsm_prefixes(hsms);
+  bool complete = true;
+  for (std::size_t i = 0; i < hsms.size(); ++i) {
+    std::string text, slot;
+    for (const HsmFinding& finding : examine(hsms[i], prefixes[i])) {
+      const std::string of = prefixes[i] + std::to_string(finding.slot);
+      if (of != slot && !session.json) text += of + '\n';
+      slot = of;
+      text += session.json ? json_line(slot, finding) : lines_of(finding);
+      const bool good = finding.verdict == HsmVerdict::can || finding.verdict == HsmVerdict::fact;
+      complete = complete && (good || !finding.needed);
+    }
+    write_text(text);
+  }
+  if (!complete) fail("an HSM cannot do all that its cek_boundary takes (*)");
+}
+
+void add_doctor(CLI::App& app, Session& session) {
+  CLI::App& command = add_command(app, session, "doctor", "Try out what the configured HSMs can do",
+                                  [&session] { doctor(session); });
+  command.footer(
+      "Makes keys to try with, and destroys them again. Takes seconds, or minutes on a "
+      "small card.");
+}
+
+void rewrap(const Session& session, const std::string& uid) {
+  take(jwekms::rewrap_database(session.options(), uid), uid);
+  if (session.json)
+    write_text(JsonObject().text("key_encryption_key", uid).line());
+  else
+    write_text("Done. From now on the configuration needs, under [db]:\nkey_encryption_key = " +
+               json_string(uid) + '\n');
+}
+
+void add_rewrap(CLI::App& app, Session& session) {
+  const auto uid = std::make_shared<std::string>();
+  CLI::App& command =
+      add_command(app, session, "rewrap", "Have a key in an HSM guard the database, from now on",
+                  [&session, uid] { rewrap(session, *uid); });
+  command.add_option("--to", *uid, "The HSM's key, AES-256: hsm::MODEL::SLOT::LABEL")
+      ->type_name("UID")
+      ->required();
+  command.footer(
+      "Moves the database's key-encryption key from its file, or from another key of an HSM, under "
+      "that key. The key-encryption key stays the same, so destroy the old file or HSM key: with a "
+      "copy of either, an old copy of the database still opens.");
+}
+
+}  // namespace
+
+void add_hsm_commands(CLI::App& app, Session& session) {
+  add_doctor(app, session);
+  add_rewrap(app, session);
+}
+
+}  // namespace cli

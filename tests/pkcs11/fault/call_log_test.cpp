@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <catch2/catch.hpp>
+#include <functional>
+
+#include "faulty.hpp"
+
+// Which calls the boundaries make: what the token is asked for, and that it is asked for the same
+// whatever is wrong with a token text.
+
+using namespace token;
+using faulty::module;
+
+namespace {
+
+/// The calls of a decryption by a provider that has everything at hand.
+std::vector<std::string> calls_of(const Kms& kms, const std::string& text) {
+  module().log_clear();
+  (void)decrypt(kms, text);
+  return module().log();
+}
+
+bool has(const std::string& line, const std::string& part) {
+  return line.find(part) != std::string::npos;
+}
+
+/// `part` up to its end: " types=0x11" is not in " types=0x110".
+bool asks_for_value(const std::string& line) {
+  if (!line.starts_with("C_GetAttributeValue ")) return false;
+  const std::size_t at = line.find(" types=");
+  std::string types = line.substr(at + 7, line.find(' ', at + 1) - at - 7) + ",";
+  return types.starts_with("0x11,") || has(types, ",0x11,");
+}
+
+std::vector<std::string> names_of(const std::vector<std::string>& lines) {
+  std::vector<std::string> names;
+  for (const std::string& line : lines) names.push_back(line.substr(0, line.find(' ')));
+  return names;
+}
+
+bool uses_rsa_to_decrypt(const std::vector<std::string>& lines) {
+  return std::any_of(lines.begin(), lines.end(), [](const std::string& line) {
+    return line.starts_with("C_Decrypt") && (has(line, "=0x9 ") || has(line, "=0x3 "));
+  });
+}
+
+}  // namespace
+
+TEST_CASE("within the boundary no RSA key decrypts and no value is read") {
+  const faulty::Clean clean;
+  for (const CekBoundary boundary : faulty::boundaries()) {
+    const Kms kms = open(boundary);
+    const std::string text =
+        make(kms, rsa_uid(kms, boundary), Alg::RSA_OAEP, Enc::A256GCM, "logged");
+    // From the first look at the key to the answer.
+    module().reset();
+    REQUIRE(decrypt(open(boundary), text) == "logged");
+    const std::vector<std::string> lines = module().log();
+    CHECK(lines.size() > 10);
+    CHECK(std::none_of(lines.begin(), lines.end(), asks_for_value));
+    CHECK(uses_rsa_to_decrypt(lines) == (boundary == CekBoundary::process));
+    CHECK((module().calls("C_UnwrapKey") > 0) == (boundary == CekBoundary::hsm));
+    CHECK(module().calls("C_WrapKey") == 0);
+  }
+}
+
+TEST_CASE("the check of the log would see a value that is read") {
+  const faulty::Clean clean;
+  const Kms kms = open();
+  const std::string uid = prefix() + "logged";
+  (void)kms.create_key({.uid = uid, .type = KeyType::oct}).value();
+  {
+    const Raw raw;
+    module().log_clear();
+    (void)raw.read(raw.find(CKO_SECRET_KEY, "logged").at(0), CKA_VALUE);
+    const std::vector<std::string> lines = module().log();
+    CHECK(std::any_of(lines.begin(), lines.end(), asks_for_value));
+  }
+  (void)kms.set_key_state(uid, KeyState::destroyed).value();
+}
+
+TEST_CASE("the token sees the same calls whatever is wrong with a token text") {
+  const faulty::Clean clean;
+  for (const CekBoundary boundary : faulty::boundaries()) {
+    const Kms kms = open(boundary);
+    const std::string uid = rsa_uid(kms, boundary);
+    const auto key = public_key(kms, uid);
+    const AlgRow& a = row(Alg::RSA_OAEP);
+    const EncRow& e = row(Enc::A256GCM);
+    const Cek cek = random_cek(32);
+    const Bytes good = key->wrap(a, cek).value();
+    const std::string text = compact(uid, a, e, good, cek, "text");
+    REQUIRE(decrypt(kms, text) == "text");
+    // The clock asks the token how it is, four times a second.
+    const auto names = [&](const std::string& of) {
+      std::vector<std::string> all = names_of(calls_of(kms, of));
+      std::erase(all, "C_GetTokenInfo");
+      return all;
+    };
+    const std::vector<std::string> wanted = names(text);
+    CHECK(wanted.size() >= 3);
+    Bytes flipped = good;
+    flipped[40] ^= 1;
+    CHECK(names(compact(uid, a, e, flipped, cek, "text")) == wanted);
+    CHECK(names(compact(uid, a, e, Bytes(good.size(), 0xFF), cek, "text")) == wanted);
+    CHECK(names(compact(uid, a, e, Bytes(5, 1), cek, "text")) == wanted);
+    for (const std::size_t size : {1U, 16U, 24U, 31U, 33U, 64U}) {
+      INFO("a CEK of " << size);
+      const Cek odd = random_cek(size);
+      CHECK(names(compact(uid, a, e, key->wrap(a, odd).value(), odd, "text")) == wanted);
+    }
+    CHECK(names(support::with_other_letter(text, text.size() - 5)) == wanted);
+  }
+}

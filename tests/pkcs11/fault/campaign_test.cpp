@@ -1,0 +1,368 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "campaign.hpp"
+
+#include <catch2/catch.hpp>
+#include <iostream>
+#include <optional>
+
+#include "expectation.hpp"
+#include "faulty.hpp"
+
+// Every code of the recovery table at every call of every operation: no crash, no hang, no wrong
+// answer, nothing leaked, and it works again. JWEKMS_CAMPAIGN=long runs all of it; without, the
+// paths that make many calls get one code of each row of the table, and not all the like calls.
+
+using namespace token;
+using fault::Fault;
+using fault::Outcome;
+using faulty::boundaries;
+using faulty::module;
+
+namespace {
+
+using namespace std::chrono_literals;
+
+bool is_long() { return std::getenv("JWEKMS_CAMPAIGN") != nullptr; }
+
+/// An operation of the provider under attack.
+struct Attack {
+  std::string name;
+  std::function<std::string()> operate;  ///< "ok", or the name of an error, or what is wrong
+  expectation::Operation expected = {};
+  std::function<bool(const std::string& answer)> look = {};  ///< afterwards: is it well done?
+  std::function<void()> renew = {};  ///< After the module was loaded again: forget the back-off.
+};
+
+void run(const Attack& attack, fault::Options options) {
+  std::string answer;
+  bool reloaded = false;
+  options.afterwards = [&](Outcome outcome) {
+    return !attack.look || attack.look(answer) ? outcome : Outcome::wrong;
+  };
+  options.between = [&] {
+    if (reloaded && attack.renew) attack.renew();
+    reloaded = false;
+  };
+  const auto started = std::chrono::steady_clock::now();
+  const fault::Report report = fault::campaign(
+      module(), options,
+      [&] {
+        answer = attack.operate();
+        if (answer == "ok") return Outcome::ok;
+        for (const Errc code : {Errc::unavailable, Errc::decryption_failed, Errc::internal_error,
+                                Errc::unsupported_algorithm, Errc::forbidden, Errc::crypto_failure})
+          if (answer == jwekms::name(code)) return Outcome::clean_error;
+        return Outcome::wrong;
+      },
+      [&](const Fault& fault, Outcome outcome) {
+        reloaded |= outcome != Outcome::ok ||
+                    expectation::row_of(fault.code) == expectation::Row::device ||
+                    expectation::connects(fault.function);
+        if (outcome == Outcome::wrong) return "answered " + answer;
+        return expectation::wrong_with(fault, answer, attack.expected);
+      });
+  const std::chrono::duration<double> took = std::chrono::steady_clock::now() - started;
+  std::cout << attack.name << ": " << report.runs << " runs, " << report.ok << " made good, "
+            << report.clean_errors << " reported, " << report.missed << " missed, " << took.count()
+            << " s" << std::endl;
+  INFO(attack.name);
+  CHECK(report.runs > 0);
+  for (const std::string& failure : report.failures) FAIL_CHECK(failure);
+}
+
+/// Few calls: all of them, with every code.
+fault::Options thorough() { return {}; }
+
+/// Many calls, which do much the same.
+fault::Options quick(unsigned max_nth = 3) {
+  fault::Options options;
+  if (is_long()) return options;
+  options.max_nth = max_nth;
+  options.codes = {CKR_SESSION_CLOSED, CKR_OBJECT_HANDLE_INVALID,    CKR_USER_NOT_LOGGED_IN,
+                   CKR_DEVICE_ERROR,   CKR_CRYPTOKI_NOT_INITIALIZED, CKR_GENERAL_ERROR,
+                   CKR_HOST_MEMORY,    CKR_BUFFER_TOO_SMALL,         CKR_VENDOR_DEFINED + 1};
+  return options;
+}
+
+std::string without_mark(const std::string& answer) {
+  constexpr std::string_view mark = "error: ";
+  return answer.starts_with(mark) ? answer.substr(mark.size()) : "answered " + answer;
+}
+std::string decrypts(const Kms& kms, const std::string& text, const std::string& wanted) {
+  const std::string answer = decrypt(kms, text);
+  return answer == wanted ? "ok" : without_mark(answer);
+}
+
+template <class T>
+std::string word(const Result<T>& result) {
+  return std::string(support::code_of(result));
+}
+
+/// What is sure to come right, once a reload may be done again.
+template <class Call>
+bool comes_right(Call call) {
+  const auto end = std::chrono::steady_clock::now() + 10s;
+  while (!call()) {
+    if (std::chrono::steady_clock::now() > end) return false;
+    std::this_thread::sleep_for(20ms);
+  }
+  return true;
+}
+
+const char* name_of(CekBoundary boundary) {
+  return boundary == CekBoundary::process ? "process" : "hsm";
+}
+
+/// A provider that is open and can be opened anew.
+struct Hot {
+  CekBoundary boundary;
+  std::string database = {};
+  std::optional<Kms> kms = {};
+  std::function<void()> warm = {};
+  void renew() {
+    kms.reset();
+    kms = try_open(options(boundary), database).value();
+    if (warm) warm();
+  }
+};
+
+}  // namespace
+
+TEST_CASE("campaign: open and close") {
+  run({.name = "open", .operate = [] { return word(try_open(options())); }}, quick());
+}
+
+TEST_CASE("campaign: cold describe") {
+  std::string uid;
+  {
+    const Kms kms = open();
+    uid = rsa_uid(kms);
+  }
+  run({.name = "describe, cold",
+       .operate =
+           [&] {
+             const Result<Kms> kms = try_open(options());
+             if (!kms) return word(kms);
+             const Result<KeyInfo> info = kms->describe_key(uid);
+             if (!info) return word(info);
+             return std::string(info->may_decrypt && info->bits == 2048 ? "ok" : "half an answer");
+           }},
+      quick(12));
+}
+
+TEST_CASE("campaign: hot decrypt") {
+  for (const CekBoundary boundary : boundaries()) {
+    Hot hot{boundary};
+    std::string text;
+    hot.warm = [&] {
+      const std::string uid = rsa_uid(*hot.kms, boundary);
+      if (text.empty()) text = make(*hot.kms, uid, Alg::RSA_OAEP, Enc::A192GCM, "campaign");
+      (void)decrypt(*hot.kms, text);
+    };
+    hot.renew();
+    run({.name = std::string("decrypt, hot, ") + name_of(boundary),
+         .operate = [&] { return decrypts(*hot.kms, text, "campaign"); },
+         .expected = {.in_boundary = boundary == CekBoundary::hsm},
+         .renew = [&] { hot.renew(); }},
+        thorough());
+  }
+}
+
+TEST_CASE("campaign: cold decrypt") {
+  for (const CekBoundary boundary : boundaries()) {
+    std::string text;
+    {
+      const Kms kms = open(boundary);
+      text = make(kms, rsa_uid(kms, boundary), Alg::RSA_OAEP, Enc::A256GCM, "campaign");
+    }
+    run({.name = std::string("decrypt, cold, ") + name_of(boundary),
+         .operate =
+             [&] {
+               const Result<Kms> kms = try_open(options(boundary));
+               return kms ? decrypts(*kms, text, "campaign") : word(kms);
+             },
+         .expected = {.probing = true, .in_boundary = boundary == CekBoundary::hsm}},
+        quick(2));
+  }
+}
+
+TEST_CASE("campaign: dir") {
+  if (!expected().gcm) return;
+  const std::string uid = prefix() + "campaign-dir";
+  Hot hot{CekBoundary::process};
+  hot.renew();
+  (void)hot.kms->create_key({.uid = uid, .type = KeyType::oct}).value();
+  const std::string text = token::encrypt(*hot.kms, uid, Alg::dir, Enc::A256GCM, "direct");
+  hot.warm = [&] { (void)decrypt(*hot.kms, text); };
+  run({.name = "dir decrypt, hot",
+       .operate = [&] { return decrypts(*hot.kms, text, "direct"); },
+       .renew = [&] { hot.renew(); }},
+      thorough());
+  std::string made;
+  run({.name = "dir encrypt, hot",
+       .operate =
+           [&] {
+             made = token::encrypt(*hot.kms, uid, Alg::dir, Enc::A256GCM, "again");
+             return made.starts_with("error: ") ? without_mark(made) : "ok";
+           },
+       .look =
+           [&](const std::string& answer) {
+             return answer != "ok" ||
+                    comes_right([&] { return decrypt(*hot.kms, made) == "again"; });
+           },
+       .renew = [&] { hot.renew(); }},
+      thorough());
+  hot.kms.reset();
+  run({.name = "dir decrypt, cold",
+       .operate =
+           [&] {
+             const Result<Kms> kms = try_open(options());
+             return kms ? decrypts(*kms, text, "direct") : word(kms);
+           }},
+      quick(2));
+  (void)open().set_key_state(uid, KeyState::destroyed).value();
+}
+
+TEST_CASE("campaign: unwrap a CEK to the database") {
+  const support::TempDir dir;
+  Hot hot{CekBoundary::process, dir.file("keys")};
+  hot.renew();
+  const std::string parent = rsa_uid(*hot.kms);
+  const Cek cek = random_cek(32);
+  const EncRow& enc = row(Enc::A256GCM);
+  const AlgRow& alg = row(Alg::RSA_OAEP);
+  const std::string text =
+      compact(parent, alg, enc, public_key(*hot.kms, parent)->wrap(alg, cek).value(), cek, "x");
+  hot.warm = [&] { (void)decrypt(*hot.kms, text); };
+  hot.warm();
+  std::string uid;
+  run({.name = "unwrap to the database",
+       .operate =
+           [&] {
+             const Result<KeyInfo> kept = hot.kms->unwrap_key(text, {});
+             if (kept) uid = kept->uid;
+             return word(kept);
+           },
+       .look =
+           [&](const std::string& answer) {
+             if (answer != "ok") return true;
+             const std::string kept = compact(uid, row(Alg::dir), enc, {}, cek, "kept");
+             return decrypt(*hot.kms, kept) == "kept";
+           },
+       .renew = [&] { hot.renew(); }},
+      thorough());
+}
+
+TEST_CASE("campaign: unwrap a CEK to the token") {
+  if (!expected().boundary_sha1) return;
+  Hot hot{CekBoundary::hsm};
+  hot.renew();
+  const std::string parent = rsa_uid(*hot.kms, CekBoundary::hsm);
+  const Cek cek = random_cek(24);
+  const EncRow& enc = row(Enc::A192GCM);
+  const AlgRow& alg = row(Alg::RSA_OAEP);
+  const std::string text =
+      compact(parent, alg, enc, public_key(*hot.kms, parent)->wrap(alg, cek).value(), cek, "x");
+  hot.warm = [&] { (void)decrypt(*hot.kms, text); };
+  hot.warm();
+  const std::string uid = prefix() + "campaign-kept";
+  run({.name = "unwrap to the token",
+       .operate = [&] { return word(hot.kms->unwrap_key(text, {.uid = uid})); },
+       .expected = {.in_boundary = true, .tells_size = true},
+       .look =
+           [&](const std::string& answer) {
+             if (answer != "ok") return true;
+             const std::string kept = compact(uid, row(Alg::dir), enc, {}, cek, "kept");
+             return comes_right([&] { return decrypt(*hot.kms, kept) == "kept"; }) &&
+                    hot.kms->set_key_state(uid, KeyState::destroyed);
+           },
+       .renew = [&] { hot.renew(); }},
+      quick(4));
+}
+
+TEST_CASE("campaign: make and destroy keys") {
+  Hot hot{CekBoundary::process};
+  hot.renew();
+  const std::string uid = prefix() + "campaign-made";
+  const auto gone_again = [&](const std::string& answer) {
+    return answer != "ok" ||
+           comes_right([&] { return bool(hot.kms->set_key_state(uid, KeyState::destroyed)); });
+  };
+  run({.name = "make an AES key",
+       .operate = [&] { return word(hot.kms->create_key({.uid = uid, .type = KeyType::oct})); },
+       .look = gone_again,
+       .renew = [&] { hot.renew(); }},
+      quick(6));
+  // Prime numbers take their time.
+  fault::Options few = quick(2);
+  if (!is_long()) few.codes = {CKR_SESSION_CLOSED, CKR_DEVICE_ERROR, CKR_GENERAL_ERROR};
+  few.skip = [](const Fault& fault) {
+    return !is_long() &&
+           !expectation::is_one_of(fault.function, {"C_GenerateKeyPair", "C_GetAttributeValue",
+                                                    "C_FindObjects", "C_DestroyObject"});
+  };
+  run({.name = "make an RSA pair",
+       .operate = [&] { return word(hot.kms->create_key({.uid = uid})); },
+       .look = gone_again,
+       .renew = [&] { hot.renew(); }},
+      few);
+  const CreateKey aes{.uid = uid, .type = KeyType::oct};
+  (void)hot.kms->create_key(aes).value();
+  run({.name = "destroy a key",
+       .operate = [&] { return word(hot.kms->set_key_state(uid, KeyState::destroyed)); },
+       .look =
+           [&](const std::string& answer) {
+             // What was not destroyed is still there.
+             return comes_right([&] {
+               return support::code_of(hot.kms->create_key(aes)) ==
+                      (answer == "ok" ? "ok" : "conflict");
+             });
+           },
+       .renew = [&] { hot.renew(); }},
+      quick(4));
+  (void)hot.kms->set_key_state(uid, KeyState::destroyed).value();
+}
+
+TEST_CASE("campaign: list") {
+  Hot hot{CekBoundary::process};
+  hot.renew();
+  const std::string uid = prefix() + "campaign-listed";
+  (void)hot.kms->create_key({.uid = uid, .type = KeyType::oct}).value();
+  (void)rsa_uid(*hot.kms);
+  const auto count = [&] { return hot.kms->list_keys({}, instance_prefix()); };
+  const std::size_t all = count().value().keys.size();
+  run({.name = "list",
+       .operate =
+           [&] {
+             const Result<KeyPage> page = count();
+             if (!page) return word(page);
+             for (const KeyInfo& info : page->keys)
+               if (info.uid == uid && !info.may_decrypt) return std::string("half an answer");
+             return std::string(page->keys.size() == all ? "ok" : "keys are missing");
+           },
+       .renew = [&] { hot.renew(); }},
+      quick(12));
+  (void)hot.kms->set_key_state(uid, KeyState::destroyed).value();
+}
+
+TEST_CASE("campaign: cold encrypt to an RSA key") {
+  std::string uid;
+  {
+    const Kms kms = open();
+    uid = rsa_uid(kms);
+  }
+  std::string made;
+  run({.name = "encrypt, cold",
+       .operate =
+           [&] {
+             const Result<Kms> kms = try_open(options());
+             if (!kms) return word(kms);
+             made = token::encrypt(*kms, uid, Alg::RSA_OAEP, Enc::A128GCM, "sealed");
+             return made.starts_with("error: ") ? without_mark(made) : "ok";
+           },
+       .look =
+           [&](const std::string& answer) {
+             return answer != "ok" || decrypt(open(), made) == "sealed";
+           }},
+      quick(2));
+}

@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <atomic>
+#include <catch2/catch.hpp>
+#include <map>
+
+#include "faulty.hpp"
+
+// 32 threads at work while the token fails and is brought back.
+
+using namespace token;
+using namespace std::chrono_literals;
+using faulty::module;
+
+namespace {
+
+struct Answers {
+  std::atomic<int> good = 0, unavailable = 0;
+  std::mutex mutex;
+  std::map<std::string, int> wrong;
+};
+
+/// 32 threads decrypt for `time`, a bad token text now and then, with a fault every `interval`.
+void under_load(const Kms& kms, const std::string& good, std::chrono::milliseconds time,
+                std::chrono::milliseconds interval, const std::vector<CK_RV>& codes,
+                const std::vector<const char*>& functions, Answers& answers) {
+  const std::string bad = support::with_other_letter(good, good.size() - 5);
+  std::atomic<bool> stop = false;
+  std::vector<std::thread> threads;
+  for (int i = 0; i < 32; ++i)
+    threads.emplace_back([&, i] {
+      for (int n = i; !stop; ++n) {
+        const bool fails = n % 4 == 0;
+        const std::string answer = decrypt(kms, fails ? bad : good);
+        if (answer == (fails ? "error: decryption_failed" : "loaded"))
+          ++answers.good;
+        else if (answer == "error: unavailable")
+          ++answers.unavailable;
+        else {
+          const std::lock_guard lock(answers.mutex);
+          ++answers.wrong[(fails ? "bad: " : "good: ") + answer];
+        }
+      }
+    });
+  std::size_t n = 0;
+  for (const auto end = std::chrono::steady_clock::now() + time;
+       std::chrono::steady_clock::now() < end; ++n) {
+    module().inject(functions[n % functions.size()], 1, codes[n / functions.size() % codes.size()],
+                    1);
+    std::this_thread::sleep_for(interval);
+  }
+  module().clear_rules();
+  stop = true;
+  for (std::thread& thread : threads) thread.join();
+}
+
+}  // namespace
+
+TEST_CASE("under load a failing token gives right answers or none, and no session to two threads") {
+  fault::Watchdog watchdog;
+  watchdog.arm("load on a failing token", 120s);
+  for (const CekBoundary boundary : faulty::boundaries()) {
+    const faulty::Clean clean;
+    // C_Finalize in the midst of calls crashes tokens, and C_Logout in the midst of C_UnwrapKey
+    // crashes SoftHSM: those of others. The provider's own are what this is about.
+    const bool logout =
+        expected().logout_under_load && (boundary == CekBoundary::process || name() != "SOFTHSM2");
+    module().effects(JWEKMS_FAULT_SESSION | (logout ? JWEKMS_FAULT_LOGIN : 0));
+    const Kms kms = open(boundary);
+    const std::string text =
+        make(kms, rsa_uid(kms, boundary), Alg::RSA_OAEP, Enc::A256GCM, "loaded");
+    REQUIRE(decrypt(kms, text) == "loaded");
+    Answers answers;
+    under_load(kms, text, 2000ms, 10ms,
+               {CKR_SESSION_CLOSED, CKR_USER_NOT_LOGGED_IN, CKR_OPERATION_ACTIVE,
+                CKR_KEY_HANDLE_INVALID, CKR_SESSION_HANDLE_INVALID},
+               {"C_Decrypt", "C_DecryptInit", "C_GetSessionInfo", "C_UnwrapKey"}, answers);
+    CHECK(answers.wrong == std::map<std::string, int>());
+    CHECK(answers.good > 50);
+    const int before = answers.good;
+    under_load(kms, text, 3000ms, 250ms, {CKR_DEVICE_ERROR, CKR_CRYPTOKI_NOT_INITIALIZED},
+               {"C_Decrypt", "C_GetTokenInfo", "C_DecryptInit", "C_OpenSession"}, answers);
+    CHECK(answers.wrong == std::map<std::string, int>());
+    CHECK(answers.good > before);
+    CHECK(module().overlaps() == 0);
+    // And all is well afterwards.
+    std::string last;
+    for (int n = 0; n < 400 && last != "loaded"; ++n, std::this_thread::sleep_for(20ms))
+      last = decrypt(kms, text);
+    CHECK(last == "loaded");
+  }
+}
+
+TEST_CASE("the fault module sees a session that two threads share") {
+  const faulty::Clean clean;
+  const Kms kms = open();
+  const Raw raw;
+  CHECK(module().overlaps() == 0);
+  CK_OBJECT_CLASS object_class = CKO_SECRET_KEY;
+  CK_ATTRIBUTE wanted{CKA_CLASS, &object_class, sizeof(object_class)};
+  Raw::check(raw.f->C_FindObjectsInit(raw.session, &wanted, 1));
+  std::thread([&] {
+    CK_OBJECT_HANDLE found = 0;
+    CK_ULONG count = 0;
+    (void)raw.f->C_FindObjects(raw.session, &found, 1, &count);
+  }).join();
+  Raw::check(raw.f->C_FindObjectsFinal(raw.session));
+  CHECK(module().overlaps() == 1);
+}

@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <catch2/catch.hpp>
+#include <set>
+
+#include "faulty.hpp"
+
+// A wrong PIN is tried once: by one thread of all, and by one process of all that were forked.
+
+using namespace token;
+using faulty::module;
+
+TEST_CASE("a wrong PIN is given to the token once for each time it is opened") {
+  const faulty::Clean clean;
+  HsmOptions wrong = options();
+  wrong.slots[0].pin = "13579135";
+  CHECK(support::code_of(try_open(wrong)) == "unavailable");
+  CHECK(module().calls("C_Login") == 1);
+}
+
+TEST_CASE("32 threads that lose their login try a PIN that has become wrong once") {
+  const faulty::Clean clean;
+  const Kms kms = open();
+  const std::string text = make(kms, rsa_uid(kms), Alg::RSA_OAEP, Enc::A256GCM, "text");
+  REQUIRE(decrypt(kms, text) == "text");
+  {
+    const Raw raw;
+    Raw::check(raw.f->C_Logout(raw.session));
+  }
+  module().reset();
+  module().inject("C_Login", 1, CKR_PIN_INCORRECT, 0);
+  std::mutex mutex;
+  std::set<std::string> answers;
+  std::vector<std::thread> threads;
+  for (int i = 0; i < 32; ++i)
+    threads.emplace_back([&] {
+      for (int n = 0; n < 3; ++n) {
+        const std::string answer = decrypt(kms, text);
+        const std::lock_guard lock(mutex);
+        answers.insert(answer);
+      }
+    });
+  for (std::thread& thread : threads) thread.join();
+  // NSS goes on with the copies of keys that sessions have made.
+  for (const std::string& answer : answers)
+    CHECK((answer == "error: unavailable" || answer == "text"));
+  CHECK(module().calls("C_Login") == 1);
+  // Not even when it would be right again: whoever changed it opens anew.
+  module().reset();
+  (void)decrypt(kms, text);
+  CHECK(module().calls("C_Login") == 0);
+  CHECK(decrypt(open(), text) == "text");
+}
+
+TEST_CASE("eight forked children try a PIN that has become wrong once between them") {
+  const faulty::Clean clean;
+  const Kms kms = open();
+  const std::string text = make(kms, rsa_uid(kms), Alg::RSA_OAEP, Enc::A256GCM, "text");
+  REQUIRE(decrypt(kms, text) == "text");
+  {
+    const Raw raw;
+    Raw::check(raw.f->C_Logout(raw.session));
+  }
+  module().reset();
+  module().inject("C_Login", 1, CKR_PIN_INCORRECT, 0);
+  std::vector<pid_t> children;
+  for (int i = 0; i < 8; ++i) {
+    const pid_t child = fork();
+    if (child == 0) {
+      for (int n = 0; n < 2; ++n) (void)decrypt(kms, text);
+      _exit(static_cast<int>(module().calls("C_Login")));
+    }
+    children.push_back(child);
+  }
+  int logins = 0;
+  for (const pid_t child : children) {
+    int status = 0;
+    waitpid(child, &status, 0);
+    CHECK(WIFEXITED(status));
+    logins += WEXITSTATUS(status);
+  }
+  CHECK(logins == 1);
+}
