@@ -100,11 +100,11 @@ template <class... Items>
            ttlv::date_time("TimeStamp", now.count()), ttlv::integer("BatchCount", 1)));
 }
 
-/// @param item_id  UniqueBatchItemID, upper-case hexadecimal; sent back as it came.
-[[nodiscard]] Json response_message(const Outcome& outcome, const Json* item_id) {
+/// @param item_id  UniqueBatchItemID, hexadecimal as it came; empty when there was none.
+[[nodiscard]] Json response_message(const Outcome& outcome, std::string_view item_id = {}) {
   std::vector<Json> item;
   if (!outcome.operation.empty()) item.push_back(ttlv::enumeration("Operation", outcome.operation));
-  if (item_id != nullptr) item.push_back(Json(need(cJSON_Duplicate(item_id->get(), true))));
+  if (!item_id.empty()) item.push_back(ttlv::byte_string("UniqueBatchItemID", item_id));
   item.push_back(ttlv::enumeration("ResultStatus", outcome.error ? "OperationFailed" : "Success"));
   if (outcome.error) {
     item.push_back(ttlv::enumeration("ResultReason", outcome.reason));
@@ -125,7 +125,7 @@ template <class... Items>
 /// An operation without a message around it.
 [[nodiscard]] Answer answer_bare(const Outcome& outcome) {
   if (outcome.error)
-    return answer(response_message(outcome, nullptr), http_status(outcome.error->code), outcome);
+    return answer(response_message(outcome), http_status(outcome.error->code), outcome);
   const std::string tag = std::string(outcome.operation) + "Response";
   return answer(ttlv::structure(tag, list(unique_identifier(outcome.uid))), 200, outcome);
 }
@@ -144,26 +144,21 @@ template <class... Items>
 
 /// Chapter 8 of KMIP 2.1.
 [[nodiscard]] Answer answer_message(Call& call, const Item& root) {
+  const auto respond = [](const Outcome& outcome, std::string_view item_id = {}) {
+    return answer(response_message(outcome, item_id), 200, outcome);
+  };
   Structure message(root);
   if (const Result<void> header = check_header(message); !header)
-    return answer(response_message(failed({}, header.error()), nullptr), 200,
-                  failed({}, header.error()));
+    return respond(failed({}, header.error()));
   Structure item(message, "BatchItem");
   Structure payload(item, "RequestPayload");
   const Item* operation = item.find("Operation");
-  const std::optional<std::vector<std::uint8_t>> id = item.bytes("UniqueBatchItemID");
-  const Item* id_item = item.find("UniqueBatchItemID");
-  const bool readable =
-      operation != nullptr && operation->type == "Enumeration" && item.error() && payload.error();
-  const Outcome outcome = readable
-                              ? run(call, operation->value.as_string().raw(), std::move(payload))
-                              : failed({}, {Errc::bad_request, 0, "the BatchItem cannot be read"});
-  if (!id) return answer(response_message(outcome, nullptr), 200, outcome);
-  Json echoed = new_object();
-  add_text(echoed.get(), "tag", "UniqueBatchItemID");
-  add_text(echoed.get(), "type", "ByteString");
-  add_text(echoed.get(), "value", id_item->value.as_string().raw());
-  return answer(response_message(outcome, &echoed), 200, outcome);
+  const bool has_id = item.bytes("UniqueBatchItemID").has_value();
+  if (operation == nullptr || operation->type != "Enumeration" || !item.error() || !payload.error())
+    return respond(failed({}, {Errc::bad_request, 0, "the BatchItem cannot be read"}));
+  const std::string_view id =
+      has_id ? item.find("UniqueBatchItemID")->value.as_string().raw() : std::string_view{};
+  return respond(run(call, operation->value.as_string().raw(), std::move(payload)), id);
 }
 
 }  // namespace

@@ -33,6 +33,12 @@ constexpr std::size_t max_bytes = 2048;  // an RSA modulus of 16384 bits
   return made;
 }
 
+[[nodiscard]] Json item(std::string_view tag, std::string_view type, std::string_view value) {
+  Json made = item(tag, type);
+  add_text(made.get(), "value", value);
+  return made;
+}
+
 }  // namespace
 
 Result<Item> read_item(const json::Value& value) {
@@ -155,16 +161,14 @@ Json structure(std::string_view tag, std::vector<Json> items) {
   return made;
 }
 
-Json text(std::string_view tag, std::string_view value) {
-  Json made = item(tag, "TextString");
-  add_text(made.get(), "value", value);
-  return made;
+Json text(std::string_view tag, std::string_view value) { return item(tag, "TextString", value); }
+
+Json byte_string(std::string_view tag, std::string_view hex) {
+  return item(tag, "ByteString", hex);
 }
 
 Json enumeration(std::string_view tag, std::string_view name) {
-  Json made = item(tag, "Enumeration");
-  add_text(made.get(), "value", name);
-  return made;
+  return item(tag, "Enumeration", name);
 }
 
 Json integer(std::string_view tag, std::uint32_t value) {
@@ -179,9 +183,7 @@ Json date_time(std::string_view tag, std::int64_t seconds) {
   (void)gmtime_r(&time, &utc);
   std::array<char, 32> text{};
   (void)std::strftime(text.data(), text.size(), "%Y-%m-%dT%H:%M:%SZ", &utc);
-  Json made = item(tag, "DateTime");
-  add_text(made.get(), "value", text.data());
-  return made;
+  return item(tag, "DateTime", text.data());
 }
 
 }  // namespace jwekms::service::ttlv

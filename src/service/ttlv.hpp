@@ -66,6 +66,7 @@ class Structure {
 // Items to answer with.
 [[nodiscard]] Json structure(std::string_view tag, std::vector<Json> items);
 [[nodiscard]] Json text(std::string_view tag, std::string_view value);
+[[nodiscard]] Json byte_string(std::string_view tag, std::string_view hex);
 [[nodiscard]] Json enumeration(std::string_view tag, std::string_view name);
 [[nodiscard]] Json integer(std::string_view tag, std::uint32_t value);
 /// RFC 3339, in UTC.
