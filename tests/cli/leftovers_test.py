@@ -43,7 +43,6 @@ class Leftovers(Case):
         pem = key.export_to_pem(True, passphrase.encode())
         env = watching(json.loads(private)["d"][:64], passphrase)
         self.run_tool("key", "import", "--uid", "a", stdin=private, env=env)
-        self.run_tool("key", "import", "--uid", "b", stdin=private + " " * 200000, env=env)  # grows
         self.run_tool("key", "import", "--uid", "c", "--passphrase-file", self.file("p", passphrase), stdin=pem,
                       env=env)
 
