@@ -49,6 +49,9 @@ inline const Expected& expected() {
       //                model       sha256 gcm    b.sha1 b.sha256 size  logout
       {"SOFTHSM2",     {"softhsm2", false, true,  true,  false,   false, true}},
       {"NSS",          {"other",    true,  true,  true,  true,    true,  true}},
+      {"REMOTE_SOFTHSM2", {"softhsm2", false, true, true, false,  false, true}},
+      {"REMOTE_NSS",   {"other",    true,  true,  true,  true,    true,  true}},
+      {"P11KIT",       {"other",    false, false, false, false,   false, true}},
       {"OPENCRYPTOKI", {"other",    true,  false, false, false,   true,  false}},
       // clang-format on
   };
