@@ -20,6 +20,15 @@ inline std::string env(const std::string& name) {
 
 inline std::string name() { return env("JWEKMS_TEST_TOKEN"); }
 
+/// SoftHSM behind p11-kit, which hides AES-GCM and with it all that rests on it.
+inline bool is_p11kit() { return name() == "P11KIT"; }
+
+/// A token in a process of its own does what it does in ours.
+inline std::string column_name() {
+  if (is_p11kit()) return "SOFTHSM2";
+  return name().starts_with("REMOTE_") ? name().substr(7) : name();
+}
+
 /// The column of the token under test: cells by the name of their row.
 inline std::map<std::string, std::string> read_expected_column() {
   constexpr std::string_view mark = " | ";
@@ -34,7 +43,7 @@ inline std::map<std::string, std::string> read_expected_column() {
     cells.push_back(line);
     if (cells[0] == "name") continue;  // for people
     if (cells[0] == "token")
-      while (cells.at(++index) != name()) continue;
+      while (cells.at(++index) != column_name()) continue;
     if (!column.emplace(cells[0], cells.at(index)).second)
       throw std::runtime_error("expected.txt has twice: " + cells[0]);
   }
@@ -51,9 +60,10 @@ inline bool expects(const std::string& what) {
 
 /// The rows that the tests of the provider go by.
 struct Expected {
-  std::string model = expected_column().at("model");  ///< Whose row of the provider it takes.
-  bool gcm = expects("dir: decrypt");
-  bool boundary_sha1 = expects("RSA-OAEP: decrypt, CEK in the HSM");
+  /// Whose row of the provider it takes.
+  std::string model = is_p11kit() ? "other" : expected_column().at("model");
+  bool gcm = !is_p11kit() && expects("dir: decrypt");
+  bool boundary_sha1 = !is_p11kit() && expects("RSA-OAEP: decrypt, CEK in the HSM");
   bool boundary_sha256 = expects("RSA-OAEP-256: decrypt, CEK in the HSM");
   bool logout_under_load = expects("C_Logout under load is safe");
 };

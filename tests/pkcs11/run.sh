@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
-# Makes one token and runs the tests on it. usage: run.sh PROGRAM softhsm2|nss|opencryptoki [ARGS...]
+# Makes one token and runs the tests on it. usage: run.sh PROGRAM TOKEN [ARGS...]
+# TOKEN: softhsm2, nss, opencryptoki; remote-softhsm2, remote-nss, p11kit: in a process of its own.
 # With JWEKMS_FAULT_MODULE they see it through that forwarding module.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
@@ -16,10 +17,16 @@ fi
 dir=$(mktemp -d)
 trap '"$here/tokens/stop.sh" "$dir/token"; rm -rf "$dir"' EXIT
 labels=()
-[[ $token == softhsm2 ]] && labels=(jwekms spare)
-lines=$("$here/tokens/$token.sh" "$dir/token" "${labels[@]}" 2>"$dir/log" 9>&-) || { cat "$dir/log" >&2; exit 1; }
+script=$token.sh
+case $token in
+  softhsm2) labels=(jwekms spare) ;;
+  remote-*) script=remote.sh labels=("${token#remote-}") ;;
+  p11kit) script=p11kit_server.sh ;;
+esac
+lines=$("$here/tokens/$script" "$dir/token" "${labels[@]}" 2>"$dir/log" 9>&-) || { cat "$dir/log" >&2; exit 1; }
 eval "$lines"
-export JWEKMS_TEST_TOKEN=${token^^} JWEKMS_TEST_TOKEN_DIR=$dir/token
+token=${token^^}
+export JWEKMS_TEST_TOKEN=${token//-/_} JWEKMS_TEST_TOKEN_DIR=$dir/token
 export JWEKMS_TEST_EXPECTED=$here/expected.txt
 if [[ ${JWEKMS_FAULT_MODULE-} ]]; then
   module=JWEKMS_TEST_${JWEKMS_TEST_TOKEN}_MODULE

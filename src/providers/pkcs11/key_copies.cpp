@@ -46,17 +46,19 @@ CK_RV KeyCopies::copy(const Session& session, CK_OBJECT_HANDLE key,
   return CKR_OK;
 }
 
-/// Handles of another epoch may name other objects by now: nothing is destroyed by them.
-void KeyCopies::forget_others_epoch(std::uint64_t object_epoch) {
-  if (object_epoch_ == object_epoch) return;
+/// Handles of another epoch may name other objects by now: nothing is destroyed by them. What they
+/// named, if it is still there, goes with the session.
+void KeyCopies::forget_other_epoch(const Session& session) {
+  if (object_epoch_ == session.object_epoch) return;
+  if (!copies_.empty() || !stand_ins_.empty()) session.spoiled = true;
   copies_.clear();
   stand_ins_.clear();
-  object_epoch_ = object_epoch;
+  object_epoch_ = session.object_epoch;
 }
 
 Step KeyCopies::stand_in(const Session& session, CK_KEY_TYPE type, std::size_t size_in_bytes,
                          CK_OBJECT_HANDLE& key) {
-  forget_others_epoch(session.object_epoch);
+  forget_other_epoch(session);
   for (const StandIn& known : stand_ins_)
     if (known.type == type && known.size == size_in_bytes) {
       key = known.key;
@@ -69,7 +71,7 @@ Step KeyCopies::stand_in(const Session& session, CK_KEY_TYPE type, std::size_t s
 }
 
 Step KeyCopies::replace(const Session& session, CK_OBJECT_HANDLE& key) {
-  forget_others_epoch(session.object_epoch);
+  forget_other_epoch(session);
   const Clock::time_point now = Clock::now();
   const auto known = std::ranges::find(copies_, key, &Copy::key);
   if (known != copies_.end() && now < known->good_until) {

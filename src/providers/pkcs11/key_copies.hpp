@@ -55,7 +55,7 @@ class KeyCopies {
     std::size_t size;
     CK_OBJECT_HANDLE key;
   };
-  void forget_others_epoch(std::uint64_t object_epoch);
+  void forget_other_epoch(const Session& session);
   std::vector<Copy> copies_;
   std::vector<StandIn> stand_ins_;
   std::uint64_t object_epoch_ = 0;

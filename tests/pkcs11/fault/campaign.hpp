@@ -21,6 +21,7 @@
 #include <dlfcn.h>
 #include <p11-kit/pkcs11.h>
 
+#include <algorithm>
 #include <chrono>
 #include <condition_variable>
 #include <cstdio>
@@ -144,6 +145,7 @@ struct Options {
   /// not counted. Called after every operation with its outcome; its answer is the one that counts.
   std::function<Outcome(Outcome)> afterwards;
   std::function<void()> between;  ///< called after each run, when it works again
+  long kept_objects = 0;          ///< session objects that a session may keep by intention
   unsigned max_nth = 32;          ///< of each function; a loop need not be failed everywhere
   std::chrono::milliseconds hang_after{20000};     ///< a run that takes longer aborts the program
   std::chrono::milliseconds recover_within{5000};  ///< until the operation must work again
@@ -248,7 +250,8 @@ inline Report campaign(Module& module, const Options& options, const Operation& 
     return report;
   }
   long sessions = module.sessions();
-  long session_objects = module.session_objects();
+  long session_objects =
+      module.session_objects() + options.kept_objects * std::max(1L, module.sessions());
   long token_objects = module.token_objects();
 
   prepare();

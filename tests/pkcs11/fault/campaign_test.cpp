@@ -36,6 +36,7 @@ struct Attack {
 void run(const Attack& attack, fault::Options options) {
   std::string answer;
   bool reloaded = false;
+  options.kept_objects = 3;  // a copy of the key, and two stand-ins
   options.afterwards = [&](Outcome outcome) {
     return !attack.look || attack.look(answer) ? outcome : Outcome::wrong;
   };

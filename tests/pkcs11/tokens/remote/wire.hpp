@@ -170,7 +170,7 @@ struct Ignored {
 struct Data {
   static void ask(Writer& to, const CK_BYTE* data, CK_ULONG size) { to.put(data, data ? size : 0); }
   static void take(Reader&, CK_RV, const CK_BYTE*, CK_ULONG) {}
-  explicit Data(Reader& from) : bytes(from.get_bytes()) {}
+  explicit Data(Reader& from) : bytes(from.get_bytes()) { bytes.reserve(1); }  // never NULL
   auto args() { return std::tuple(bytes.data(), CK_ULONG(bytes.size())); }
   void answer(Writer&, CK_RV) {}
   Bytes bytes;
@@ -198,7 +198,7 @@ template <class T>
 struct Array {
   static void ask(Writer& to, T* out, CK_ULONG* size) {
     to.put(CK_BBOOL(out != nullptr));
-    to.put(size ? *size : 0UL);
+    to.put(out && size ? *size : 0UL);  // without room for it the size may be anything
   }
   static void take(Reader& from, CK_RV, T* out, CK_ULONG* size) {
     const auto now = from.get<CK_ULONG>();
