@@ -198,7 +198,7 @@ template <class T>
 struct Array {
   static void ask(Writer& to, T* out, CK_ULONG* size) {
     to.put(CK_BBOOL(out != nullptr));
-    to.put(size ? *size : 0UL);
+    to.put(out && size ? *size : 0UL);  // only comes out with NULL, and may be anything before
   }
   static void take(Reader& from, CK_RV, T* out, CK_ULONG* size) {
     const auto now = from.get<CK_ULONG>();
