@@ -3,24 +3,19 @@
 
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
-#include <openssl/rand.h>
 
+#include <algorithm>
 #include <array>
 #include <chrono>
-#include <cstdio>
 #include <stdexcept>
 
 #include "jwekms/access.hpp"
-#include "jwekms/base64url.hpp"
-#include "log.hpp"
 
 namespace rest {
 
 namespace {
 
 using Digest = std::array<std::uint8_t, 32>;
-
-constexpr std::string_view token_mark = "jwekms_";
 
 [[nodiscard]] Digest sha256(std::string_view text) {
   Digest digest{};
@@ -86,24 +81,6 @@ Principal Authenticator::by_token(std::string_view token) const {
   std::optional<std::string> name = jwt_->principal_of(token, now());
   if (!name) return {};
   return {.name = *std::move(name), .method = "jwt"};
-}
-
-std::string new_token_text(std::string_view principal) {
-  std::array<std::uint8_t, 32> random{};
-  if (RAND_priv_bytes(random.data(), static_cast<int>(random.size())) != 1)
-    throw std::runtime_error("no random bytes");
-  std::string token(token_mark);
-  token.resize(token_mark.size() + jwekms::base64url::encoded_size(random.size()));
-  jwekms::base64url::encode(random, token.data() + token_mark.size());
-  std::string hex;
-  for (const std::uint8_t byte : sha256(token)) {
-    std::array<char, 3> two{};
-    (void)std::snprintf(two.data(), two.size(), "%02x", byte);
-    hex += two.data();
-  }
-  return "# The token, which is kept nowhere; give it to its owner:\n# " + token +
-         "\n[[auth.tokens]]\nprincipal = " + json_string(principal) + "\nsha256 = \"" + hex +
-         "\"\n";
 }
 
 }  // namespace rest

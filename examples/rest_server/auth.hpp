@@ -39,7 +39,4 @@ class Authenticator {
   std::unique_ptr<const JwtVerifier> jwt_;
 };
 
-/// A new API token of 256 random bits, and the configuration that lets it in. For a terminal.
-[[nodiscard]] std::string new_token_text(std::string_view principal);
-
 }  // namespace rest

@@ -24,21 +24,18 @@ using rest::log;
 
 constexpr const char* usage =
     "usage: jwekms-server [--insecure] [--check] CONFIG\n"
-    "       jwekms-server --new-token PRINCIPAL\n"
     "       jwekms-server --version\n"
     "\n"
     "Serves the REST API of a jwekms configuration.\n"
     "\n"
-    "  --insecure   listen on the network even without TLS or authentication\n"
-    "  --check      read the configuration and the files that it names, and say what is wrong\n"
-    "  --new-token  make an API token: prints it, and the lines that let it in\n"
+    "  --insecure  listen on the network even without TLS or authentication\n"
+    "  --check     read the configuration and the files that it names, and say what is wrong\n"
     "\n"
     "SIGHUP reads tokens, keys and certificates again; SIGTERM finishes what is under way.\n"
     "Exit status: 0 good, 1 cannot serve, 2 bad usage or configuration.\n";
 
 struct Arguments {
   std::string config{};
-  std::string new_token_for{};
   bool insecure = false;
   bool check = false;
   bool version = false;
@@ -58,14 +55,12 @@ struct Arguments {
       out.version = true;
     else if (word == "--help" || word == "-h")
       out.help = true;
-    else if (word == "--new-token" && i + 1 < argc)
-      out.new_token_for = argv[++i];
     else if (!word.starts_with('-') && out.config.empty())
       out.config = word;
     else
       out.good = false;
   }
-  const bool alone = out.version || out.help || !out.new_token_for.empty();
+  const bool alone = out.version || out.help;
   out.good = out.good && alone != !out.config.empty();
   return out;
 }
@@ -162,8 +157,6 @@ int main(int argc, char** argv) try {
   if (!arguments.good) return std::fputs(usage, stderr), 2;
   if (arguments.help) return std::fputs(usage, stdout), 0;
   if (arguments.version) return std::puts("jwekms-server " JWEKMS_VERSION_STRING), 0;
-  if (!arguments.new_token_for.empty())
-    return std::fputs(rest::new_token_text(arguments.new_token_for).c_str(), stdout), 0;
   (void)std::signal(SIGPIPE, SIG_IGN);
   return serve(arguments);
 } catch (const std::exception& error) {

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Who is let in, and as whom: API tokens, JWTs, and what a principal may do."""
+import hashlib
 import json
 import pathlib
-import re
 import subprocess
 import tempfile
 import time
@@ -17,9 +17,10 @@ LIST = ("GET", "/v1/crypto/keys?limit=1")
 
 
 def new_token(principal):
-    """What --new-token prints: the token, and the lines for the configuration."""
-    said = subprocess.run([harness.SERVER, "--new-token", principal], capture_output=True, text=True, check=True)
-    return re.search(r"^# (jwekms_\S+)$", said.stdout, re.M)[1], said.stdout
+    """A token, and what `jwekms hash-token` prints for the configuration."""
+    token = "jwekms_" + b64(harness.random_bytes(32))
+    digest = hashlib.sha256(token.encode()).hexdigest()
+    return token, f'[[auth.tokens]]\nprincipal = {json.dumps(principal)}\nsha256 = "{digest}"\n'
 
 
 def bearer(token):
@@ -38,12 +39,6 @@ class Tokens(unittest.TestCase):
 
     def status(self, authorization=None):
         return self.server.call(*LIST, headers={} if authorization is None else {"Authorization": authorization})
-
-    def test_tokens_are_random_and_hidden(self):
-        self.assertNotEqual(self.alice, new_token("alice")[0])
-        self.assertEqual(len(self.alice), len("jwekms_") + 43)
-        config = "\n".join(line for line in self.lines.splitlines() if not line.startswith("#"))
-        self.assertNotIn(self.alice, config)
 
     def test_credentials(self):
         flipped = self.alice[:-1] + ("A" if self.alice[-1] != "A" else "B")
@@ -295,7 +290,7 @@ class Exposure(unittest.TestCase):
                     self.assertEqual("warning: insecure" in said, expected == 2)
 
     def test_arguments(self):
-        for arguments in ((), ("--nonsense", "x.toml"), ("a.toml", "b.toml"), ("--new-token",), ("--version", "a.toml")):
+        for arguments in ((), ("--nonsense", "x.toml"), ("a.toml", "b.toml"), ("--version", "a.toml")):
             with self.subTest(arguments=arguments):
                 done = subprocess.run([harness.SERVER, *arguments], capture_output=True, text=True)
                 self.assertEqual(done.returncode, 2)

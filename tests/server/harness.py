@@ -24,9 +24,15 @@ SOFTHSM = next((path for path in ("/usr/lib/softhsm/libsofthsm2.so",
                                   f"/usr/lib/{os.uname().machine}-linux-gnu/softhsm/libsofthsm2.so")
                 if os.path.exists(path)), None)
 
-# Nothing but what a test says: no proxy, no netrc.
-http = requests.Session()
-http.trust_env = False
+
+def session():
+    """Nothing but what a test says: no proxy, no netrc."""
+    made = requests.Session()
+    made.trust_env = False
+    return made
+
+
+http = session()
 
 
 def b64(data):

@@ -49,8 +49,7 @@ class Crash(unittest.TestCase):
 
             def unwrap():
                 if not hasattr(local, "http"):
-                    local.http = requests.Session()
-                    local.http.trust_env = False
+                    local.http = harness.session()
                 cek = harness.random_bytes(32)
                 members = harness.token(key, kid, b"", cek=cek)
                 try:
@@ -90,8 +89,7 @@ class Stop(unittest.TestCase):
             # 3072 bits take long: there is always one under way.
             try:
                 if not hasattr(local, "http"):
-                    local.http = requests.Session()
-                    local.http.trust_env = False
+                    local.http = harness.session()
                 answer = local.http.post(server.url + "/v1/crypto/keys", json={"kty": "RSA", "bits": 3072}, timeout=60)
                 with lock:
                     results.append(answer.status_code)
@@ -217,19 +215,19 @@ init_args = "{token['INIT_ARGS']}"
         self.assertEqual(self.ready(server)[0], 503)
         self.assertEqual((decrypt("hsm::softhsm2::0::key"), decrypt("db-key")), (503, 200))
 
-        again = subprocess.Popen([token["SERVE"]], stdin=subprocess.DEVNULL)
+        again = subprocess.Popen([token["SERVE"]], stdin=subprocess.DEVNULL, start_new_session=True)
         self.addCleanup(again.wait)
-        self.addCleanup(again.kill)
+        self.addCleanup(os.killpg, again.pid, signal.SIGKILL)
         server.wait_for(lambda: state() == "up", 60)
         server.wait_for(lambda: decrypt("hsm::softhsm2::0::key") == 200, 60)
 
         # Hanging is not being down: what needs the HSM waits, and everybody else is served.
-        again.send_signal(signal.SIGSTOP)
+        os.killpg(again.pid, signal.SIGSTOP)  # and the processes that serve its connections
         waiting = threading.Thread(target=decrypt, args=("hsm::softhsm2::0::key",))
         waiting.start()
         server.wait_for(lambda: state() == "down", 30)
         self.assertEqual((decrypt("db-key"), server.call("GET", "/healthz").status_code), (200, 200))
-        again.send_signal(signal.SIGCONT)
+        os.killpg(again.pid, signal.SIGCONT)
         waiting.join()
         server.wait_for(lambda: state() == "up", 60)
         self.assertEqual(decrypt("hsm::softhsm2::0::key"), 200)
