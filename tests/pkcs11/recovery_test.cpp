@@ -216,3 +216,37 @@ TEST_CASE("the token goes away and comes back") {
     CHECK(wait_for("back again", [&] { return decrypt(kms, text); }) == "back again");
   }
 }
+
+TEST_CASE("a token made anew, with another key of the same label, serves and is not mistaken") {
+  if (name() != "SOFTHSM2") return;  // the one that can be made anew while it is in use
+  const std::string label = "remade";
+  const auto shell = [](const std::string& command) {
+    return std::system((command + " >/dev/null 2>&1").c_str());
+  };
+  HsmOptions hsm = options();
+  hsm.slots[0].token_label = "spare";  // the other tests' token stays as it is
+  const std::string uid = prefix() + label;
+  std::string text;
+  {
+    const Kms kms = try_open(hsm).value();
+    (void)kms.create_key({.uid = uid}).value();
+    text = make(kms, uid, Alg::RSA_OAEP, Enc::A256GCM, "of the first");
+    REQUIRE(decrypt(kms, text) == "of the first");
+    const std::string pins = " --pin " + variable("PIN") + " --so-pin 13572468";
+    REQUIRE(shell("softhsm2-util --delete-token --token spare") == 0);
+    REQUIRE(shell("softhsm2-util --init-token --free --label spare" + pins) == 0);
+    REQUIRE(shell("pkcs11-tool --module " + variable("MODULE") + " --token-label spare --login" +
+                  " --pin " + variable("PIN") + " --keypairgen --key-type rsa:2048 --label " +
+                  label + " --usage-decrypt") == 0);
+    CHECK(wait_for("error: not_found", [&] { return decrypt(kms, text); }) == "error: not_found");
+    // The new key is another one, once the old one is forgotten.
+    std::string other;
+    CHECK(wait_for("of the second", [&] {
+            const Kms now = try_open(hsm).value();
+            other = make(now, uid, Alg::RSA_OAEP, Enc::A256GCM, "of the second");
+            return decrypt(now, other);
+          }) == "of the second");
+    CHECK(wait_for("of the second", [&] { return decrypt(kms, other); }) == "of the second");
+    CHECK(decrypt(kms, text) == "error: decryption_failed");
+  }
+}

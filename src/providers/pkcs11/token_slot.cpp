@@ -233,9 +233,11 @@ Fault TokenSlot::attach() {
     return classify({opened}) == Fault::exhausted ? Fault::exhausted : Fault::device;
   const CK_RV rv = log_in(anchor_);
   if (rv != CKR_OK) return Fault::device;
-  // Whatever is looked for next is looked for in this token.
-  settings_.slot.token_label = token->label;
-  settings_.slot.token_serial = token->serial;
+  // A position or a slot id may be another token's next time.
+  if (settings_.slot.token_label.empty() && settings_.slot.token_serial.empty()) {
+    settings_.slot.token_label = token->label;
+    settings_.slot.token_serial = token->serial;
+  }
   (void)pool_.begin(++session_epoch_);
   ++object_epoch_;
   attached_ = generation;

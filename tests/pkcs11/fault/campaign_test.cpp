@@ -9,8 +9,12 @@
 #include "faulty.hpp"
 
 // Every code of the recovery table at every call of every operation: no crash, no hang, no wrong
-// answer, nothing leaked, and it works again. JWEKMS_CAMPAIGN=long runs all of it; without, the
-// paths that make many calls get one code of each row of the table, and not all the like calls.
+// answer, nothing leaked, and it works again.
+//
+// The long form, an hour for each token:
+//   JWEKMS_CAMPAIGN=long ctest --preset release --timeout 20000 -R pkcs11-fault
+// Without it, the paths that make many calls get one code of each row of the table, and of the many
+// like calls the first few. JWEKMS_CAMPAIGN_TRACE=1 names each run as it begins.
 
 using namespace token;
 using fault::Fault;
@@ -183,7 +187,7 @@ TEST_CASE("campaign: cold decrypt") {
                return kms ? decrypts(*kms, text, "campaign") : word(kms);
              },
          .expected = {.probing = true, .in_boundary = boundary == CekBoundary::hsm}},
-        quick(2));
+        quick(1));
   }
 }
 
@@ -295,7 +299,7 @@ TEST_CASE("campaign: make and destroy keys") {
        .renew = [&] { hot.renew(); }},
       quick(6));
   // Prime numbers take their time.
-  fault::Options few = quick(2);
+  fault::Options few = quick(1);
   if (!is_long()) few.codes = {CKR_SESSION_CLOSED, CKR_DEVICE_ERROR, CKR_GENERAL_ERROR};
   few.skip = [](const Fault& fault) {
     return !is_long() &&
@@ -365,5 +369,5 @@ TEST_CASE("campaign: cold encrypt to an RSA key") {
            [&](const std::string& answer) {
              return answer != "ok" || decrypt(open(), made) == "sealed";
            }},
-      quick(2));
+      quick(1));
 }
