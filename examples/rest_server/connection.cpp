@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "connection.hpp"
 
-#include <boost/asio/bind_executor.hpp>
+#include <array>
 #include <boost/asio/dispatch.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/ssl/stream.hpp>
 #include <boost/beast/core.hpp>
 #include <boost/beast/http.hpp>
-#include <boost/beast/version.hpp>
+#include <ctime>
 
 #include "tls.hpp"
 #include "wiped.hpp"
@@ -51,6 +51,15 @@ struct WipedBody {
 using Response = http::response<WipedBody>;
 
 [[nodiscard]] std::string_view view(boost::string_view text) { return {text.data(), text.size()}; }
+
+/// RFC 9110 §5.6.7.
+[[nodiscard]] std::string http_date() {
+  const std::time_t now = std::time(nullptr);
+  std::tm utc{};
+  (void)gmtime_r(&now, &utc);
+  std::array<char, 40> text{};
+  return {text.data(), std::strftime(text.data(), text.size(), "%a, %d %b %Y %H:%M:%S GMT", &utc)};
+}
 
 /// The answer to a request that cannot be read; none when nobody waits for one.
 [[nodiscard]] std::optional<Reply> refusal_of(error_code ec) {
@@ -215,6 +224,7 @@ class HttpConnection final : public Connection,
     Response& response = *response_;
     response.set(http::field::content_type,
                  boost::string_view(reply.content_type.data(), reply.content_type.size()));
+    response.set(http::field::date, http_date());
     response.set(http::field::cache_control, "no-store");
     response.set("X-Content-Type-Options", "nosniff");
     if (!reply.allow.empty()) response.set(http::field::allow, reply.allow);

@@ -28,8 +28,10 @@ std::uint32_t RateLimit::look(std::string_view name, Clock::time_point now) {
 }
 
 RateLimit::Bucket& RateLimit::refilled(std::string_view name, Clock::time_point now) {
-  if (buckets_.size() >= many_buckets)
+  if (buckets_.size() >= many_buckets && now - swept_ >= period_) {
     std::erase_if(buckets_, [&](const auto& each) { return now - each.second.at >= period_; });
+    swept_ = now;
+  }
   const auto found = buckets_.find(name);
   if (found == buckets_.end()) return buckets_[std::string(name)] = {.tokens = rate_, .at = now};
   Bucket& bucket = found->second;

@@ -36,6 +36,7 @@ class RateLimit {
   const double rate_;
   const std::chrono::duration<double> period_;
   std::mutex mutex_;
+  Clock::time_point swept_{};
   std::map<std::string, Bucket, std::less<>> buckets_;
 };
 

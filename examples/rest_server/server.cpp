@@ -52,6 +52,7 @@ class Server {
   void accept(Listener& listener);
   void accepted(Listener& listener, error_code ec, tcp::socket socket);
   void resume();
+  void serve();
   void await_signal(const std::function<std::optional<Credentials>()>& reload);
   void take(std::optional<Credentials> fresh);
 
@@ -150,6 +151,17 @@ void Server::take(std::optional<Credentials> fresh) {
   log(Level::info, "reloaded tokens, keys and certificates");
 }
 
+/// Out of memory costs a connection, not the server.
+void Server::serve() {
+  while (!io_.stopped()) {
+    try {
+      io_.run();
+    } catch (const std::exception& error) {
+      log(Level::error, error.what());
+    }
+  }
+}
+
 int Server::run(const std::function<std::optional<Credentials>()>& reload) {
   if (!site_.audit().open()) {
     log(Level::error, options_.audit_path + ": the audit log cannot be opened");
@@ -160,7 +172,7 @@ int Server::run(const std::function<std::optional<Credentials>()>& reload) {
   });
   await_signal(reload);
   std::vector<std::thread> threads;
-  for (unsigned i = 0; i < processors(); ++i) threads.emplace_back([this] { io_.run(); });
+  for (unsigned i = 0; i < processors(); ++i) threads.emplace_back([this] { serve(); });
   stop_.get_future().wait();
   log(Level::info, "stopping");
   if (!connections_.wait_until_empty(options_.shutdown_timeout)) {

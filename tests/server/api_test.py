@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The whole API by a client that shares no code with the server: requests and jwcrypto."""
+import email.utils
 import json
+import time
 import unittest
 
 import harness
@@ -140,6 +142,8 @@ class Api(harness.TestCase):
             self.assertEqual(headers["Cache-Control"], "no-store")
             self.assertEqual(headers["X-Content-Type-Options"], "nosniff")
             self.assertNotIn("Server", headers)
+            sent = email.utils.parsedate_to_datetime(headers["Date"])
+            self.assertLess(abs(time.time() - sent.timestamp()), 60)
 
     def test_health_and_metrics(self):
         self.assertEqual(self.server.good("GET", "/healthz"), {"status": "ok"})
