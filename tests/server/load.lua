@@ -12,5 +12,5 @@ function done(summary, latency)
   for _, thread in ipairs(threads) do bad_answers = bad_answers + thread:get("bad") end
   local e = summary.errors
   io.write(string.format("result %d %d %d %d\n", summary.requests,
-    bad_answers + e.connect + e.read + e.write + e.status + e.timeout, summary.duration, latency:percentile(99)))
+    bad_answers + e.connect + e.read + e.write + e.timeout, summary.duration, latency:percentile(99)))
 end
