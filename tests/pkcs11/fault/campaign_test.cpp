@@ -11,7 +11,7 @@
 // Every code of the recovery table at every call of every operation: no crash, no hang, no wrong
 // answer, nothing leaked, and it works again.
 //
-// The long form, an hour for each token:
+// The long form, a quarter of an hour for SoftHSM:
 //   JWEKMS_CAMPAIGN=long ctest --preset release --timeout 20000 -R pkcs11-fault
 // Without it, the paths that make many calls get one code of each row of the table, and of the many
 // like calls the first few. JWEKMS_CAMPAIGN_TRACE=1 names each run as it begins.
