@@ -38,8 +38,9 @@
 /// Freeing NULL does nothing. On failure a handle that would have been returned is NULL.
 ///
 /// Threads. Every function may be called from any thread, on the same handle at the same time, save
-/// that nothing may use a handle while, or after, it is freed. After fork() a child opens a context
-/// of its own.
+/// that nothing may use a handle while, or after, it is freed. After fork() a child may go on with
+/// the contexts of its parent, databases and HSMs too; it does not open the same database file
+/// again beside one that it has inherited. Fork while no other thread is inside a PKCS#11 module.
 ///
 /// Algorithms are named as JOSE names them: "RSA-OAEP-256", "A256GCM" (RFC 7518).
 /// A UID, an alias or a `kid` is 1 to 256 bytes with no NUL among them.
