@@ -66,6 +66,7 @@ struct Expected {
   bool boundary_sha1 = !is_p11kit() && expects("RSA-OAEP: decrypt, CEK in the HSM");
   bool boundary_sha256 = expects("RSA-OAEP-256: decrypt, CEK in the HSM");
   bool logout_under_load = expects("C_Logout under load is safe");
+  bool starts_at_once = expects("many forked processes start at once");
 };
 inline const Expected& expected() {
   static const Expected expected;

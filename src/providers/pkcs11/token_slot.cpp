@@ -39,6 +39,7 @@ class TokenSlot::Lease {
   Lease& operator=(Lease&&) = delete;
   ~Lease() {
     if (!gate_.owns_lock()) return;  // moved from
+    if (closed_) return;
     if (broken_ || session_.spoiled ||
         !slot_->pool_.keep({session_.handle, std::move(copies_)}, session_epoch_))
       slot_->close_if_ours(session_.handle);
@@ -47,6 +48,9 @@ class TokenSlot::Lease {
   [[nodiscard]] const Session& session() const noexcept { return session_; }
   [[nodiscard]] std::uint64_t generation() const noexcept { return generation_; }
   void drop_session() noexcept { broken_ = true; }
+  /// Somebody has closed the session. A token may have given its handle to another thread's by now
+  /// (opencryptoki does), and to close that one while it is at work crashes the token.
+  void session_is_closed() noexcept { closed_ = true; }
 
  private:
   TokenSlot* slot_;
@@ -57,6 +61,7 @@ class TokenSlot::Lease {
   std::unique_ptr<KeyCopies> copies_;
   Session session_;
   bool broken_ = false;
+  bool closed_ = false;
 };
 
 TokenSlot::TokenSlot(std::shared_ptr<Module> module, const Settings& settings,
@@ -115,7 +120,7 @@ Result<void> TokenSlot::recover(Fault fault, std::optional<Lease>& lease) {
     case Fault::stuck: lease->drop_session(); return {};
     case Fault::session:
       // Seldom one session alone: whoever closed it closed all, and the login went with the last.
-      lease->drop_session();
+      lease->session_is_closed();
       forget_sessions();
       attached_ = 0;
       return {};
@@ -127,6 +132,7 @@ Result<void> TokenSlot::recover(Fault fault, std::optional<Lease>& lease) {
       object_epoch_.compare_exchange_strong(seen, seen + 1);
       if (pin_tries_->refused()) return pin_was_refused;
       if (rv == CKR_OK) return {};
+      if (classify({rv}) == Fault::session) lease->session_is_closed();
       lease->drop_session();
       forget_sessions();
       attached_ = 0;

@@ -112,7 +112,7 @@ TEST_CASE("the host's own use of the module outlives a failure of ours") {
   {
     const Raw raw;
     host = &raw;
-    module().inject("C_GetSlotList", 1, CKR_DEVICE_ERROR, 1);
+    module().inject("C_GetSlotList", 1, CKR_DEVICE_ERROR, 0);
     CHECK(support::code_of(try_open(options())) == "unavailable");
     CK_SESSION_INFO info{};
     CHECK(f->C_GetSessionInfo(host->session, &info) == CKR_OK);
