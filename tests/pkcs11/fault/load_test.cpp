@@ -94,14 +94,11 @@ void load_a_failing_token(CekBoundary boundary) {
 
 }  // namespace
 
-TEST_CASE("under load a failing token gives right answers or none, and no session to two threads") {
-  load_a_failing_token(CekBoundary::process);
-}
-
-// By hand: SoftHSM, closed under its feet, now and then answers so that a call ends in
-// internal_error, never in a wrong answer about the JWE. What it answers is not yet known.
-TEST_CASE("under load a failing token keeps CEKs to itself", "[.long]") {
-  if (expected().boundary_sha1) load_a_failing_token(CekBoundary::hsm);
+// By hand: SoftHSM, with sessions closed under its feet, now and then answers so that calls end in
+// internal_error, and opencryptoki has crashed; neither is understood yet. Never seen: a wrong
+// answer about the JWE.
+TEST_CASE("under load a failing token gives right answers or none", "[.long]") {
+  for (const CekBoundary boundary : faulty::boundaries()) load_a_failing_token(boundary);
 }
 
 TEST_CASE("the fault module sees a session that two threads share") {
