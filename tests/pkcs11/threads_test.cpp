@@ -51,16 +51,17 @@ TEST_CASE("32 threads use one provider") {
     const std::string good = make(kms, uid, Alg::RSA_OAEP, Enc::A256GCM, "threads");
     std::string bad = good;
     bad[bad.size() - 2] = bad[bad.size() - 2] == 'A' ? 'B' : 'A';
-    std::atomic<int> wrong = 0;
+    Answers wrong;
     in_threads(32, [&](int i) {
       for (int n = 0; n < 20; ++n) {
-        if (decrypt(kms, (n + i) % 5 == 0 ? bad : good) !=
-            ((n + i) % 5 == 0 ? "error: decryption_failed" : "threads"))
-          ++wrong;
-        if (n % 10 == 0 && !kms.describe_key(uid)) ++wrong;
+        const bool fails = (n + i) % 5 == 0;
+        const std::string answer = decrypt(kms, fails ? bad : good);
+        if (answer != (fails ? "error: decryption_failed" : "threads"))
+          wrong.add((fails ? "bad: " : "good: ") + answer);
+        if (n % 10 == 0 && !kms.describe_key(uid)) wrong.add("not described");
       }
     });
-    CHECK(wrong == 0);
+    CHECK(wrong.in_words() == "");
   }
 }
 

@@ -4,6 +4,8 @@
 #include <dlfcn.h>
 
 #include <cstdlib>
+#include <map>
+#include <mutex>
 #include <stdexcept>
 #include <string>
 #include <string_view>
@@ -131,6 +133,26 @@ inline std::string encrypt(const Kms& kms, const std::string& uid, Alg alg, Enc 
   out.resize(*size);
   return out;
 }
+
+/// Answers that threads got and should not have, and how often. Thread-safe.
+class Answers {
+ public:
+  void add(const std::string& answer) {
+    const std::lock_guard lock(mutex_);
+    ++answers_[answer];
+  }
+  std::string in_words() {
+    const std::lock_guard lock(mutex_);
+    std::string words;
+    for (const auto& [answer, times] : answers_)
+      words += answer + " " + std::to_string(times) + "; ";
+    return words;
+  }
+
+ private:
+  std::mutex mutex_;
+  std::map<std::string, int> answers_;
+};
 
 /// The same module, called past the provider: what another part of the program might do.
 class Raw {

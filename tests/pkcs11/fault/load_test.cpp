@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <atomic>
 #include <catch2/catch.hpp>
-#include <map>
 
 #include "faulty.hpp"
 
@@ -13,22 +12,15 @@ using faulty::module;
 
 namespace {
 
-struct Answers {
+struct Load {
   std::atomic<int> good = 0, unavailable = 0;
-  std::mutex mutex;
-  std::map<std::string, int> wrong;
+  Answers wrong;
 };
-
-std::string in_words(const std::map<std::string, int>& wrong) {
-  std::string words;
-  for (const auto& [answer, times] : wrong) words += answer + " " + std::to_string(times) + "; ";
-  return words;
-}
 
 /// 32 threads decrypt for `time`, a bad token text now and then, with a fault every `interval`.
 void under_load(const Kms& kms, const std::string& good, std::chrono::milliseconds time,
                 std::chrono::milliseconds interval, const std::vector<CK_RV>& codes,
-                const std::vector<const char*>& functions, Answers& answers) {
+                const std::vector<const char*>& functions, Load& answers) {
   const std::string bad = support::with_other_letter(good, good.size() - 5);
   std::atomic<bool> stop = false;
   std::vector<std::thread> threads;
@@ -41,10 +33,8 @@ void under_load(const Kms& kms, const std::string& good, std::chrono::millisecon
           ++answers.good;
         else if (answer == "error: unavailable")
           ++answers.unavailable;
-        else {
-          const std::lock_guard lock(answers.mutex);
-          ++answers.wrong[(fails ? "bad: " : "good: ") + answer];
-        }
+        else
+          answers.wrong.add((fails ? "bad: " : "good: ") + answer);
       }
     });
   std::size_t n = 0;
@@ -72,17 +62,17 @@ void load_a_failing_token(CekBoundary boundary) {
   const Kms kms = open(boundary);
   const std::string text = make(kms, rsa_uid(kms, boundary), Alg::RSA_OAEP, Enc::A256GCM, "loaded");
   REQUIRE(decrypt(kms, text) == "loaded");
-  Answers answers;
+  Load answers;
   under_load(kms, text, 2000ms, 10ms,
              {CKR_SESSION_CLOSED, CKR_USER_NOT_LOGGED_IN, CKR_OPERATION_ACTIVE,
               CKR_KEY_HANDLE_INVALID, CKR_SESSION_HANDLE_INVALID},
              {"C_Decrypt", "C_DecryptInit", "C_GetSessionInfo", "C_UnwrapKey"}, answers);
-  CHECK(in_words(answers.wrong) == "");
+  CHECK(answers.wrong.in_words() == "");
   CHECK(answers.good > 50);
   const int before = answers.good;
   under_load(kms, text, 3000ms, 250ms, {CKR_DEVICE_ERROR, CKR_CRYPTOKI_NOT_INITIALIZED},
              {"C_Decrypt", "C_GetTokenInfo", "C_DecryptInit", "C_OpenSession"}, answers);
-  CHECK(in_words(answers.wrong) == "");
+  CHECK(answers.wrong.in_words() == "");
   CHECK(answers.good > before);
   CHECK(module().overlaps() == 0);
   // And all is well afterwards.
