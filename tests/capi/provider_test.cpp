@@ -101,8 +101,6 @@ TEST_CASE("tokens pass between a program's provider and the database", "[capi][p
     CHECK(decrypt_with(database, to_vault, "db").plaintext == "from the vault");
   }
   // The callback is told the token's own kid, which is not what the key was looked up by.
-  CHECK(vault.last_kid == "");
-  CHECK(decrypt_with(ctx, to_db, "vault::stays").status == JWEKMS_OK);
   CHECK(vault.last_kid == "db");
   CHECK(vault.all_released());
 }
