@@ -17,12 +17,12 @@ from . import _structs
 from ._errors import BufferTooSmall, Status
 from ._library import get as library
 from ._memory import (
-    Call, Handle, Inputs, Name, Place, decode, encode, encode_name, get_handle, get_text, join,
-    put, put_list, put_names, put_numbers, read_text, run, writable,
+    Call, Handle, Inputs, Name, Place, decode, encode, encode_name, get_bound, get_handle, get_text,
+    join, put, put_list, put_names, put_numbers, read_text, run, writable,
 )
 from ._options import OpenOptions, StrPath, hsm_options, open_options, put_secret
 from ._types import (
-    Finding, Hsm, KeyFormat, KeyInfo, KeyState, KeyType, Permission, Response, Serialization,
+    Allow, Finding, Hsm, KeyFormat, KeyInfo, KeyState, KeyType, Permission, Response, Serialization,
     Verdict,
 )
 
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 Token = Union[str, bytes, bytearray, memoryview]
 
-_JWK_SIZE = 4096  # RSA-16384 fits; where more is needed the library says so
+_JWK_SIZE = 8192  # ample for most, and then the key is looked up once
 _PAGE = 100
 
 
@@ -53,10 +53,12 @@ class Kms:
         with Inputs() as inputs:
             struct = open_options(database_path, options, inputs)
             self._adopt(get_handle(library().open, library().close, ctypes.byref(struct),
-                                   kept=(struct.on_warning, struct.on_audit)))
+                                   kept=(struct.on_warning, struct.on_audit)),
+                        zip=bool(struct.policy_flags & Allow.ZIP))
 
-    def _adopt(self, handle: Handle) -> None:
+    def _adopt(self, handle: Handle, zip: bool) -> None:
         self._handle = handle
+        self._zip = zip
         _open.add(self)
 
     def _ctx(self) -> Handle:
@@ -99,17 +101,15 @@ class Kms:
         DecryptionFailed, Unavailable.
         """
         data = _token(token)
-        size = len(data) * 3 // 4 + 1  # enough, unless the token is compressed
-        while True:
-            out = bytearray(size)
-            place = Place.from_buffer(out)
-            try:
-                used = self._decrypt(data, key, place, size)
-                return bytes(memoryview(out)[:used])
-            except BufferTooSmall as error:
-                size = error.needed
-            finally:
-                ctypes.memset(place, 0, len(out))
+        # Without `zip` a plaintext is shorter than its base64url.
+        size = self.decrypt_bound(data, key=key) if self._zip else len(data) * 3 // 4 + 1
+        out = bytearray(size)
+        place = Place.from_buffer(out)
+        try:
+            used = self._decrypt(data, key, place, size)
+            return bytes(memoryview(out)[:used])
+        finally:
+            ctypes.memset(place, 0, size)
 
     def decrypt_into(self, token: Token, buffer: Buffer, *, key: Optional[Name] = None) -> int:
         """Decrypts into the caller's writable buffer, which can be wiped; returns the bytes written.
@@ -130,10 +130,8 @@ class Kms:
 
     def decrypt_bound(self, token: Token, *, key: Optional[Name] = None) -> int:
         """Bytes that suffice for decrypt_into(). No key is used, and nothing is verified."""
-        data, bound = _token(token), ctypes.c_size_t()
-        run(library().decrypt, self._ctx(), data, len(data), _from_key(key), None,
-            ctypes.byref(bound))
-        return bound.value
+        data = _token(token)
+        return get_bound(library().decrypt, self._ctx(), data, len(data), _from_key(key))
 
     def encrypt(self, plaintext: Buffer, key: Name, *, alg: Optional[str] = None,
                 enc: Optional[str] = None, aad: Optional[Buffer] = None,
@@ -146,8 +144,7 @@ class Kms:
         with Inputs() as inputs:
             place, size = inputs.add(_no_text(plaintext))
             options = _to_key(key, alg, enc, aad, serialization, inputs)
-            return get_text(library().encrypt, self._ctx(), place, size, ctypes.byref(options),
-                            size=size * 4 // 3 + 2048)
+            return get_text(library().encrypt, self._ctx(), place, size, ctypes.byref(options))
 
     def reencrypt(self, token: Token, key: Name, *, from_key: Optional[Name] = None,
                   alg: Optional[str] = None, enc: Optional[str] = None,
@@ -161,7 +158,7 @@ class Kms:
         with Inputs() as inputs:
             options = _to_key(key, alg, enc, aad, serialization, inputs)
             return get_text(library().reencrypt, self._ctx(), data, len(data), _from_key(from_key),
-                            ctypes.byref(options), size=len(data) + 2048)
+                            ctypes.byref(options))
 
     # ---- Keys ----
 
@@ -287,7 +284,7 @@ class Kms:
         acting = Kms.__new__(Kms)
         acting._handle = None
         acting._adopt(get_handle(library().on_behalf_of, library().close, self._ctx(), name,
-                                 len(name), kept=self._ctx().kept))
+                                 len(name), kept=self._ctx().kept), self._zip)
         return acting
 
     def grant(self, uid: Name, principal: Name, permissions: Permission) -> None:

@@ -79,7 +79,7 @@ class Inputs:
         view = memoryview(data)
         if view.nbytes == 0:
             return None, 0
-        if view.readonly:  # ctypes points into writable memory only
+        if view.readonly or not view.c_contiguous:  # what ctypes cannot point to
             view = memoryview(self._copy(bytearray(view)))
         place = Place.from_buffer(view.cast("B"))
         self._kept.append(place)
@@ -182,9 +182,11 @@ def run(function: Any, *arguments: object) -> None:
     del arguments
     call.check(status)
 
-def get_text(function: Any, *arguments: object, size: int) -> str:
-    """Calls what writes text into a buffer; the library says if it wants a larger one."""
+def get_text(function: Any, *arguments: object, size: int = 0) -> str:
+    """Calls what writes text: into ``size`` bytes, or as many as the library says that it takes."""
     while True:
+        if size == 0:
+            size = get_bound(function, *arguments)
         out = bytearray(size)
         call, used = Call(), ctypes.c_size_t(size)
         status = function(*arguments, Place.from_buffer(out), ctypes.byref(used), call)
@@ -193,3 +195,12 @@ def get_text(function: Any, *arguments: object, size: int) -> str:
             call.check(status)
             return decode(bytes(memoryview(out)[: used.value]))
         size = used.value
+
+
+def get_bound(function: Any, *arguments: object) -> int:
+    """Asks how many bytes will do. No key is used, and nothing is verified."""
+    call, bound = Call(), ctypes.c_size_t()
+    status = function(*arguments, None, ctypes.byref(bound), call)
+    del arguments
+    call.check(status)
+    return bound.value
