@@ -190,6 +190,7 @@ def test_gunicorn_prefork(tmp_path, rsa):
     check_prefork(tmp_path, seal(rsa, b"payload"), JWEKMS_TEST_DATABASE=str(tmp_path / "keys.db"))
 
 
+@pytest.mark.hsm
 def test_gunicorn_prefork_with_an_hsm(tmp_path, hsm):
     with jwekms.Kms(tmp_path / "keys.db", hsms=[hsm], on_warning=print) as kms:
         uid = kms.create_key(uid="hsm::softhsm2::0::prefork").uid

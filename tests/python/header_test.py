@@ -11,7 +11,7 @@ from conftest import ROOT
 from jwekms import _errors, _structs, _types
 
 CAPI = ROOT / "capi"
-HEADER = (CAPI / "jwekms.h").read_text()
+HEADER = (CAPI / "jwekms.h").read_text() + (CAPI / "jwekms_provider.h").read_text()
 
 STRUCTS = {
     "error": _structs.Error, "hsm_slot": _structs.HsmSlot, "hsm_options": _structs.HsmOptions,
@@ -19,11 +19,13 @@ STRUCTS = {
     "decrypt_options": _structs.DecryptOptions, "encrypt_options": _structs.EncryptOptions,
     "create_key_options": _structs.CreateKeyOptions, "import_key_options": _structs.ImportKeyOptions,
     "unwrap_key_options": _structs.UnwrapKeyOptions, "list_keys_options": _structs.ListKeysOptions,
-    "finding": _structs.Finding,
+    "finding": _structs.Finding, "provider": _structs.Provider,
+    "provided_key": _structs.ProvidedKey, "provided_cek": _structs.ProvidedCek,
+    "sealed_content": _structs.SealedContent, "sealing": _structs.Sealing,
 }
 ENUMS = {
     "": _errors.Status, "KEY_TYPE_": _types.KeyType, "KEY_": _types.KeyState,
-    "KEY_FORMAT_": _types.KeyFormat, "": _errors.Status, "ALLOW_": _types.Allow,
+    "KEY_FORMAT_": _types.KeyFormat, "ALLOW_": _types.Allow,
     "MAY_": _types.Permission, "HSM_LOGIN_": _types.Login, "CEK_IN_": _types.CekBoundary,
     "FINDING_": _types.Verdict,
 }
@@ -35,7 +37,7 @@ def compiled(tmp_path, lines):
     """Numbers that a C program prints, one for each expression."""
     body = "".join(f'  printf("%lld\\n", (long long)({line}));\n' for line in lines)
     source = tmp_path / "numbers.c"
-    source.write_text("#include <stdio.h>\n#include <stddef.h>\n#include <jwekms.h>\n"
+    source.write_text("#include <stdio.h>\n#include <stddef.h>\n#include <jwekms_provider.h>\n"
                       "int main(void) {\n" + body + "  return 0;\n}\n")
     program = tmp_path / "numbers"
     subprocess.run(["cc", "-std=c99", "-I", CAPI, source, "-o", program], check=True)
@@ -67,7 +69,7 @@ def test_a_wrong_layout_would_be_seen(tmp_path):
 
 
 def test_every_struct_of_options_is_here():
-    named = re.findall(r"^} jwekms_(\w+);", HEADER, re.MULTILINE)
+    named = re.findall(r"^} jwekms_(\w+);", HEADER, re.MULTILINE) + ["provider"]
     assert sorted(named) == sorted(STRUCTS)
 
 
@@ -83,7 +85,7 @@ def test_every_value_of_c_is_here():
     ours = {prefix + member.name for prefix, kind in ENUMS.items() for member in kind}
     other_words = {  # bool, Optional[bool] and Serialization in Python
         "HSM_SLOT_BY_ID", "HSM_FORBID_WEAK_KEYS", "AS_USUAL", "ON", "OFF", "COMPACT", "FLATTENED",
-        "STORE_IN_HSM",
+        "STORE_IN_HSM", "PROVIDED_CEK_STAYS", "PROVIDED_NO_DECRYPT", "PROVIDED_NO_ENCRYPT",
     }
     assert set(inside) - other_words == ours - NOT_IN_C
 

@@ -15,7 +15,7 @@ from jwcrypto import jwk
 
 import jwekms
 
-pytestmark = pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
+pytestmark = [pytest.mark.hsm, pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")]
 PREFIX = "hsm::softhsm2::0::"
 
 

@@ -7,10 +7,10 @@ from conftest import ROOT
 PAGE = ROOT / "capi/python/README.md"
 
 
-def blocks(kind=""):
+def blocks(kind="", page=PAGE):
     """Code between fences of "```python", or of "```python KIND"."""
     mark = f"```python {kind}" if kind else "```python"
-    return re.findall(rf"(?ms)^{mark}\n(.*?)^```$", PAGE.read_text())
+    return re.findall(rf"(?ms)^{mark}\n(.*?)^```$", page.read_text())
 
 
 def test_the_examples(tmp_path, monkeypatch):
@@ -23,6 +23,12 @@ def test_the_examples(tmp_path, monkeypatch):
     assert len(blocks()) >= 9
     for name in ("kms", "alice", "bob"):
         names[name].close()
+
+
+def test_the_front_page(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (code,) = blocks(page=ROOT / "README.md")
+    exec(compile(code, "README.md", "exec"), {"__name__": "example"})
 
 
 def test_every_exception_is_named_on_the_page():

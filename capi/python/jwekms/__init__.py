@@ -19,6 +19,7 @@ from ._kms import Kms, Token, doctor, rewrap_database
 from ._library import library_version, load
 from ._memory import Name
 from ._options import OpenOptions
+from ._provider import ProvidedKey, Provider, Sealed, SealedContent, Sealing, WrappedCek
 from ._types import (
     Allow, AuditEvent, CekBoundary, Finding, Hsm, HsmSlot, KeyFormat, KeyInfo, KeyState, KeyType,
     Login, Permission, Response, Serialization, Verdict,
@@ -30,7 +31,7 @@ __all__ = [
     "Allow", "AuditEvent", "BadRequest", "BufferTooSmall", "CekBoundary", "Conflict",
     "CryptoFailure", "DecryptionFailed", "Finding", "Forbidden", "Hsm", "HsmSlot", "InternalError",
     "JwekmsError", "KeyFormat", "KeyInfo", "KeyState", "KeyType", "Kms", "Login", "Name", "NotFound",
-    "OpenOptions", "Permission", "Response", "Serialization", "Status", "Token", "TooLarge",
-    "Unavailable", "UnsupportedAlgorithm", "Verdict", "doctor", "library_version", "load",
-    "rewrap_database",
+    "OpenOptions", "Permission", "ProvidedKey", "Provider", "Response", "Sealed", "SealedContent",
+    "Sealing", "Serialization", "Status", "Token", "TooLarge", "Unavailable", "UnsupportedAlgorithm",
+    "Verdict", "WrappedCek", "doctor", "library_version", "load", "rewrap_database",
 ]

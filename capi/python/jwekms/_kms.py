@@ -53,7 +53,7 @@ class Kms:
         with Inputs() as inputs:
             struct = open_options(database_path, options, inputs)
             self._adopt(get_handle(library().open, library().close, ctypes.byref(struct),
-                                   kept=(struct.on_warning, struct.on_audit)),
+                                   kept=struct),
                         zip=bool(struct.policy_flags & Allow.ZIP))
 
     def _adopt(self, handle: Handle, zip: bool) -> None:

@@ -128,11 +128,18 @@ def join(names: Union[str, Iterable[str], None]) -> Optional[str]:
     """Algorithms: one text with spaces, or one each."""
     return names if names is None or isinstance(names, str) else " ".join(names)
 
+def bytes_at(place: Optional[int], size: int) -> bytes:
+    return ctypes.string_at(place, size) if place else b""
+
+
+def text_at(place: Optional[int], size: int) -> str:
+    return decode(bytes_at(place, size))
+
+
 def read_text(function: Any, handle: object, *index: int) -> str:
     """From one of the functions that return a pointer and a length."""
     size = ctypes.c_size_t()
-    place = function(handle, *index, ctypes.byref(size))
-    return decode(ctypes.string_at(place, size.value)) if place else ""
+    return text_at(function(handle, *index, ctypes.byref(size)), size.value)
 
 class Handle:
     """A handle of the library, freed when nobody holds it any more.

@@ -10,7 +10,10 @@ from typing import TYPE_CHECKING, Any, Callable, Iterable, Optional, Sequence, T
 
 from . import _structs
 from ._errors import Status
-from ._memory import Inputs, Name, decode, join, put, put_bytes, put_list, put_names, put_numbers
+from ._memory import (
+    Inputs, Name, join, put, put_bytes, put_list, put_names, put_numbers, text_at,
+)
+from ._provider import Provider, provider_table
 from ._types import Allow, AuditEvent, Hsm, HsmSlot, Permission
 
 if TYPE_CHECKING:
@@ -46,6 +49,7 @@ class OpenOptions(TypedDict, total=False):
     hsms: Sequence[Hsm]
     hsm_pools: Sequence[Union[str, Iterable[str]]]  # slots that hold the same keys
     admins: Sequence[Name]  # may do everything, see Kms.on_behalf_of()
+    providers: Sequence[Provider]  # key providers of the program's own
 
 
 _NUMBERS = ("rsa_min_bits", "cache_ttl_ms", "busy_timeout_ms", "cache_entries", "max_token_bytes",
@@ -76,6 +80,8 @@ def open_options(database_path: Optional[StrPath], options: OpenOptions,
                  [hsm_options(each, inputs) for each in options.get("hsms") or ()])
     put_list(out, "hsm_pools", "hsm_pool", [join(pool) or "" for pool in options.get("hsm_pools") or ()])
     put_list(out, "admins", "admin", options.get("admins") or ())
+    put_pointers(out, "providers", "provider_count",
+                 [provider_table(each) for each in options.get("providers") or ()])
     return out
 
 
@@ -129,10 +135,6 @@ def put_pointers(struct: ctypes.Structure, name: str, count: str, structs: Seque
         pointer = ctypes.POINTER(type(structs[0]))
         setattr(struct, name, (pointer * len(structs))(*map(ctypes.pointer, structs)))
         setattr(struct, count, len(structs))
-
-
-def text_at(place: Optional[int], size: int) -> str:
-    return decode(ctypes.string_at(place, size)) if place else ""
 
 
 # An exception in a callback ends in sys.unraisablehook, which prints it: the library gets none.

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import ctypes
 from ctypes import (
-    CFUNCTYPE, POINTER, c_char_p, c_int32, c_int64, c_size_t, c_uint32, c_uint64, c_void_p,
+    CFUNCTYPE, POINTER, c_char, c_char_p, c_int32, c_int64, c_size_t, c_uint32, c_uint64, c_void_p,
 )
 from typing import Any, Dict, Iterable, List, Tuple, Type, TypeVar
 
@@ -17,6 +17,13 @@ def _texts(*names: str) -> Iterable[Tuple[str, Any]]:
     """A pointer and its length for each name. Bytes are text to ctypes here, NUL or not."""
     for name in names:
         yield name, c_char_p
+        yield name + "_len", c_size_t
+
+
+def _places(*names: str) -> Iterable[Tuple[str, Any]]:
+    """The same for what the library gives. As text ctypes would read up to a NUL, and there is none."""
+    for name in names:
+        yield name, c_void_p
         yield name + "_len", c_size_t
 
 
@@ -49,10 +56,61 @@ class HsmOptions(ctypes.Structure):
 class AuditEvent(ctypes.Structure):
     _fields_ = [
         ("struct_size", c_uint32), ("status", c_int32), ("time_ns", c_uint64),
-        # Not c_char_p: ctypes would read these up to a NUL, and there is none.
-        *((name, c_void_p if kind is c_char_p else kind)
-          for name, kind in _texts("principal", "operation", "kid", "uid", "other")),
+        *_places("principal", "operation", "kid", "uid", "other"),
         ("permissions", c_uint32), ("reserved", c_uint32),
+    ]
+
+
+class ProvidedKey(ctypes.Structure):
+    _fields_ = [
+        ("struct_size", c_uint32), ("flags", c_uint32), ("key", c_void_p), ("type", c_int32),
+        ("bits", c_uint32), ("state", c_int32), ("reserved", c_uint32), ("created_at", c_int64),
+        ("version", c_uint64), ("uid", c_char * 256), ("uid_len", c_size_t),
+        ("algs", c_char * 512), ("algs_len", c_size_t), ("enc", c_char * 32), ("enc_len", c_size_t),
+    ]
+
+
+class ProvidedCek(ctypes.Structure):
+    _fields_ = [
+        ("struct_size", c_uint32), ("size", c_uint32),
+        *_places("alg", "enc", "kid", "encrypted_key"),
+    ]
+
+
+class SealedContent(ctypes.Structure):
+    _fields_ = [
+        ("struct_size", c_uint32), ("reserved", c_uint32),
+        *_places("iv", "aad", "ciphertext", "tag"),
+    ]
+
+
+class Sealing(ctypes.Structure):
+    _fields_ = [
+        ("struct_size", c_uint32), ("reserved", c_uint32),
+        *_places("plaintext", "aad", "iv", "ciphertext", "tag"),
+    ]
+
+
+_size = POINTER(c_size_t)
+_cek = POINTER(ProvidedCek)
+
+
+class Provider(ctypes.Structure):
+    # In the callbacks a pointer to bytes is an integer or None.
+    _fields_ = [
+        ("struct_size", c_uint32), ("flags", c_uint32), *_texts("prefix"),
+        ("admins", _text_list), ("admin_lens", _size_list), ("admin_count", c_size_t),
+        ("data", c_void_p),
+        ("resolve", CFUNCTYPE(c_int32, c_void_p, c_void_p, c_size_t, POINTER(ProvidedKey))),
+        ("release", CFUNCTYPE(None, c_void_p, c_void_p)),
+        ("unwrap", CFUNCTYPE(c_int32, c_void_p, c_void_p, _cek, c_void_p, _size)),
+        ("wrap", CFUNCTYPE(c_int32, c_void_p, c_void_p, _cek, c_void_p, c_void_p, _size)),
+        ("decrypt", CFUNCTYPE(c_int32, c_void_p, c_void_p, _cek, POINTER(SealedContent), c_void_p,
+                              _size)),
+        ("encrypt", CFUNCTYPE(c_int32, c_void_p, c_void_p, _cek, POINTER(Sealing))),
+        ("public_jwk", CFUNCTYPE(c_int32, c_void_p, c_void_p, c_void_p, _size)),
+        ("after_fork", CFUNCTYPE(c_int32, c_void_p)),
+        ("destroy", CFUNCTYPE(None, c_void_p)),
     ]
 
 
@@ -75,6 +133,7 @@ class OpenOptions(ctypes.Structure):
         *_texts("key_encryption_key"),
         ("admins", _text_list), ("admin_lens", _size_list), ("admin_count", c_size_t),
         ("on_audit", AuditCallback), ("on_audit_data", c_void_p),
+        ("providers", POINTER(POINTER(Provider))), ("provider_count", c_size_t),
     ]
 
 
