@@ -241,7 +241,7 @@ class Kms:
                   after: Optional[Name] = None) -> Iterator[KeyInfo]:
         """The keys in UID order, without the destroyed ones, fetched page by page.
 
-        ``prefix`` says whose keys, "hsm::softhsm2::0" for one; the database's if not given.
+        ``prefix`` says whose keys, "hsm::softhsm2::" for one; the database's if not given.
         ``after`` is the UID to go on from. Raises BadRequest, NotFound, Unavailable.
         """
         lib = library()
