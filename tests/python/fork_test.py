@@ -17,7 +17,7 @@ from conftest import seal
 
 import jwekms
 
-pytestmark = pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
+pytestmark = [pytest.mark.processes, pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")]
 
 HERE = pathlib.Path(__file__).resolve().parent
 fork = multiprocessing.get_context("fork")

@@ -336,6 +336,7 @@ def test_threads(rsa):
         assert provider.held == 0
 
 
+@pytest.mark.processes
 def test_forks(rsa):
     provider, token = Vault(rsa), seal(rsa, b"payload", kid="vault::rsa")
     with opened(provider) as kms:

@@ -9,6 +9,8 @@ from conftest import ROOT
 
 import jwekms
 
+pytestmark = pytest.mark.processes
+
 PACKAGE = ROOT / "capi/python"
 
 GOOD = """

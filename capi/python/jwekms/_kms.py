@@ -17,8 +17,8 @@ from . import _structs
 from ._errors import BufferTooSmall, Status
 from ._library import get as library
 from ._memory import (
-    Call, Handle, Inputs, Name, Place, decode, encode, encode_name, get_bound, get_handle, get_text,
-    join, put, put_list, put_names, put_numbers, read_text, run, writable,
+    Handle, Inputs, Name, Place, check, decode, encode, encode_name, get_bound, get_handle,
+    get_text, join, new_error, put, put_list, put_names, put_numbers, read_text, run, writable,
 )
 from ._options import OpenOptions, StrPath, hsm_options, open_options, put_secret
 from ._types import (
@@ -120,12 +120,14 @@ class Kms:
         return self._decrypt(_token(token), key, *writable(buffer))
 
     def _decrypt(self, token: bytes, key: Optional[Name], place: Any, size: int) -> int:
-        used, call = ctypes.c_size_t(size), Call()
-        status = library().decrypt(self._ctx(), token, len(token), _from_key(key), place,
-                                   ctypes.byref(used), call)
-        if status == Status.BUFFER_TOO_SMALL:
-            raise BufferTooSmall("the buffer is too small", 0, used.value)
-        call.check(status)
+        used, error = ctypes.c_size_t(size), new_error()
+        status = library().decrypt(self._ctx(), token, len(token),
+                                   None if key is None else _from_key(key), place,
+                                   ctypes.byref(used), ctypes.byref(error))
+        if status:
+            if status == Status.BUFFER_TOO_SMALL:
+                raise BufferTooSmall("the buffer is too small", 0, used.value)
+            check(status, error)
         return used.value
 
     def decrypt_bound(self, token: Token, *, key: Optional[Name] = None) -> int:

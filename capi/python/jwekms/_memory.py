@@ -141,53 +141,48 @@ def read_text(function: Any, handle: object, *index: int) -> str:
     size = ctypes.c_size_t()
     return text_at(function(handle, *index, ctypes.byref(size)), size.value)
 
-class Handle:
+class Handle(ctypes.c_void_p):
     """A handle of the library, freed when nobody holds it any more.
 
     A call holds the handles among its arguments until it returns. So no thread can free what
     another is using, and no lock is needed for that.
     """
 
-    __slots__ = ("__weakref__", "_as_parameter_", "_free", "kept")
-
-    def __init__(self, place: ctypes.c_void_p, free: Any, kept: object = None) -> None:
-        self._as_parameter_ = place
-        self._free = free
-        self.kept = kept
+    free: Any = None
+    kept: object = None  # what the library goes on using while the handle lives
 
     def __del__(self) -> None:
-        self._free(self._as_parameter_)
+        if self.value:
+            self.free(self)
 
-class Call:
-    """The error of one call, and what to do about it."""
-
-    __slots__ = ("_as_parameter_", "_error")
-
-    def __init__(self) -> None:
-        self._error = _structs.Error(_ERROR_SIZE)
-        self._as_parameter_ = ctypes.byref(self._error)
-
-    def check(self, status: int) -> None:
-        if status:
-            error = self._error
-            raise _errors.exception(status, (error.text or b"").decode(), error.position)
 
 _ERROR_SIZE = ctypes.sizeof(_structs.Error)
 
+
+def new_error() -> _structs.Error:
+    return _structs.Error(_ERROR_SIZE)
+
+
+def check(status: int, error: _structs.Error) -> None:
+    if status:
+        raise _errors.exception(status, (error.text or b"").decode(), error.position)
+
+
 def get_handle(function: Any, free: Any, *arguments: object, kept: object = None) -> Handle:
     """Calls what returns a handle through its last parameter but one."""
-    call, place = Call(), ctypes.c_void_p()
-    status = function(*arguments, ctypes.byref(place), call)
+    error, handle = new_error(), Handle()
+    handle.free, handle.kept = free, kept
+    status = function(*arguments, ctypes.byref(handle), ctypes.byref(error))
     del arguments  # an exception that somebody keeps would keep them, and a context open
-    call.check(status)
-    return Handle(place, free, kept)
+    check(status, error)
+    return handle
 
 def run(function: Any, *arguments: object) -> None:
     """Calls what returns a status alone."""
-    call = Call()
-    status = function(*arguments, call)
+    error = new_error()
+    status = function(*arguments, ctypes.byref(error))
     del arguments
-    call.check(status)
+    check(status, error)
 
 def get_text(function: Any, *arguments: object, size: int = 0) -> str:
     """Calls what writes text: into ``size`` bytes, or as many as the library says that it takes."""
@@ -195,19 +190,19 @@ def get_text(function: Any, *arguments: object, size: int = 0) -> str:
         if size == 0:
             size = get_bound(function, *arguments)
         out = bytearray(size)
-        call, used = Call(), ctypes.c_size_t(size)
-        status = function(*arguments, Place.from_buffer(out), ctypes.byref(used), call)
+        error, used = new_error(), ctypes.c_size_t(size)
+        status = function(*arguments, Place.from_buffer(out), ctypes.byref(used), ctypes.byref(error))
         if status != _errors.Status.BUFFER_TOO_SMALL:
             del arguments
-            call.check(status)
+            check(status, error)
             return decode(bytes(memoryview(out)[: used.value]))
         size = used.value
 
 
 def get_bound(function: Any, *arguments: object) -> int:
     """Asks how many bytes will do. No key is used, and nothing is verified."""
-    call, bound = Call(), ctypes.c_size_t()
-    status = function(*arguments, None, ctypes.byref(bound), call)
+    error, bound = new_error(), ctypes.c_size_t()
+    status = function(*arguments, None, ctypes.byref(bound), ctypes.byref(error))
     del arguments
-    call.check(status)
+    check(status, error)
     return bound.value
