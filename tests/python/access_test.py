@@ -4,6 +4,7 @@ import gc
 import json
 import logging
 import pickle
+import sys
 import weakref
 
 import pytest
@@ -110,6 +111,14 @@ def test_options(tmp_path):
     with pytest.raises(jwekms.CryptoFailure):
         jwekms.Kms(path, kek=bytes(32))
     assert not path.with_suffix(".db.kek").exists()
+
+
+def test_an_open_kms_keeps_no_secret_of_the_callers(tmp_path):
+    kek = bytes(range(1, 33))
+    before = sys.getrefcount(kek)
+    with jwekms.Kms(tmp_path / "keys.db", kek=kek):
+        gc.collect()
+        assert sys.getrefcount(kek) == before
 
 
 def test_a_pin_is_not_shown():

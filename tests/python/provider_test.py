@@ -264,18 +264,19 @@ def test_what_encrypt_returns(change):
 
 @pytest.mark.parametrize("change", [
     {"uid": "v" * 257}, {"algs": "a" * 513}, {"enc": "e" * 33}, {"uid": "elsewhere"}, {"bits": "many"},
+    {"bits": (1 << 32) + 2048}, {"version": 0}, {"state": 0}, {"type": -1}, {"algs": 5},
 ])
 def test_what_resolve_returns(rsa, change):
     class Odd(Vault):
         def resolve(self, kid):
-            found = {"key": None, "type": jwekms.KeyType.RSA, "bits": 2048, **change}
+            super().resolve(kid)
+            found = {"key": self.private, "type": jwekms.KeyType.RSA, "bits": 2048, **change}
             return jwekms.ProvidedKey(**found)
 
-        def release(self, key):
-            pass
-
-    with opened(Odd(rsa)) as kms, pytest.raises(jwekms.InternalError):
+    provider = Odd(rsa)
+    with opened(provider) as kms, pytest.raises(jwekms.InternalError):
         kms.describe_key("vault::rsa")
+    assert provider.held == 0
 
 
 def test_secrets_are_wiped(rsa):

@@ -51,9 +51,8 @@ class Kms:
         """
         self._handle: Optional[Handle] = None
         with Inputs() as inputs:
-            struct = open_options(database_path, options, inputs)
-            self._adopt(get_handle(library().open, library().close, ctypes.byref(struct),
-                                   kept=struct),
+            struct, kept = open_options(database_path, options, inputs)
+            self._adopt(get_handle(library().open, library().close, ctypes.byref(struct), kept=kept),
                         zip=bool(struct.policy_flags & Allow.ZIP))
 
     def _adopt(self, handle: Handle, zip: bool) -> None:
@@ -345,7 +344,7 @@ def rewrap_database(to: Name, database_path: StrPath, **options: Unpack[OpenOpti
     """
     name = encode_name(to)
     with Inputs() as inputs:
-        struct = open_options(database_path, options, inputs)
+        struct, _ = open_options(database_path, options, inputs)
         run(library().rewrap_database, ctypes.byref(struct), name, len(name))
 
 

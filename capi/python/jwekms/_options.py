@@ -6,7 +6,9 @@ from __future__ import annotations
 import ctypes
 import logging
 import os
-from typing import TYPE_CHECKING, Any, Callable, Iterable, Optional, Sequence, TypedDict, Union
+from typing import (
+    TYPE_CHECKING, Any, Callable, Iterable, Optional, Sequence, Tuple, TypedDict, Union,
+)
 
 from . import _structs
 from ._errors import Status
@@ -57,7 +59,8 @@ _NUMBERS = ("rsa_min_bits", "cache_ttl_ms", "busy_timeout_ms", "cache_entries", 
 
 
 def open_options(database_path: Optional[StrPath], options: OpenOptions,
-                 inputs: Inputs) -> _structs.OpenOptions:
+                 inputs: Inputs) -> Tuple[_structs.OpenOptions, object]:
+    """The struct, for the call, and what must live as long as the context."""
     unknown = options.keys() - OpenOptions.__annotations__.keys()
     if unknown:
         raise TypeError(f"unknown option: {', '.join(sorted(unknown))}")
@@ -72,17 +75,15 @@ def open_options(database_path: Optional[StrPath], options: OpenOptions,
         openssl_properties=options.get("openssl_properties"))
     put_numbers(out, **{name: options.get(name) for name in _NUMBERS})  # type: ignore[arg-type]
     out.policy_flags = options.get("allow", Allow.NOTHING)
-    out.on_warning = _warning_callback(options.get("on_warning") or _log.warning)
-    on_audit = options.get("on_audit")
-    if on_audit is not None:
-        out.on_audit = _audit_callback(on_audit)
+    out.on_warning = on_warning = _warning_callback(options.get("on_warning") or _log.warning)
+    out.on_audit = on_audit = _audit_callback(options.get("on_audit"))
     put_pointers(out, "hsms", "hsm_count",
                  [hsm_options(each, inputs) for each in options.get("hsms") or ()])
     put_list(out, "hsm_pools", "hsm_pool", [join(pool) or "" for pool in options.get("hsm_pools") or ()])
     put_list(out, "admins", "admin", options.get("admins") or ())
-    put_pointers(out, "providers", "provider_count",
-                 [provider_table(each) for each in options.get("providers") or ()])
-    return out
+    providers = [provider_table(each) for each in options.get("providers") or ()]
+    put_pointers(out, "providers", "provider_count", providers)
+    return out, (on_warning, on_audit, providers)
 
 
 def hsm_options(hsm: Hsm, inputs: Inputs) -> _structs.HsmOptions:
@@ -147,7 +148,10 @@ def _warning_callback(function: Callable[[str], object]) -> Any:
     return _structs.WarningCallback(call)
 
 
-def _audit_callback(function: Callable[[AuditEvent], object]) -> Any:
+def _audit_callback(function: Optional[Callable[[AuditEvent], object]]) -> Any:
+    if function is None:
+        return _structs.AuditCallback()
+
     def call(_data: object, event: Any) -> None:
         raw = event.contents
         function(AuditEvent(

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Callable, Dict, Iterable, Optional, Seque
 from . import _structs
 from ._errors import InternalError, JwekmsError, Status
 from ._memory import (
-    Inputs, Name, Place, bytes_at, encode, join, put_list, put_names, text_at, wipe,
+    Inputs, Name, Place, bytes_at, encode, join, put_list, put_names, put_numbers, text_at, wipe,
 )
 from ._types import KeyState, KeyType
 
@@ -189,18 +189,14 @@ class _Callbacks:
 
     def resolve(self, kid: int, size: int, out: Any) -> None:
         found = self._provider.resolve(text_at(kid, size))
-        raw = out.contents
-        _put_text(raw, "uid", encode(found.uid) if found.uid is not None else b"")
-        _put_text(raw, "algs", encode(join(found.algs) or ""))
-        _put_text(raw, "enc", encode(found.enc or ""))
-        raw.type, raw.bits, raw.state = found.type, found.bits, found.state
-        raw.created_at, raw.version = found.created_at, found.version
-        raw.flags = ((_CEK_STAYS if found.cek_stays else 0)
-                     | (0 if found.may_decrypt else _NO_DECRYPT)
-                     | (0 if found.may_encrypt else _NO_ENCRYPT))
+        try:
+            _describe(found, out.contents)
+        except BaseException:
+            self._provider.release(found.key)  # the library has none that it could give back
+            raise
         number = next(self._numbers)
         self._keys[number] = found.key
-        raw.key = number
+        out.contents.key = number
 
     def release(self, key: int) -> None:
         self._provider.release(self._keys.pop(key))
@@ -250,6 +246,17 @@ class _Callbacks:
 
     def destroy(self) -> None:
         self._provider.destroy()
+
+
+def _describe(found: ProvidedKey, out: ctypes.Structure) -> None:
+    _put_text(out, "uid", encode(found.uid) if found.uid is not None else b"")
+    _put_text(out, "algs", encode(join(found.algs) or ""))
+    _put_text(out, "enc", encode(found.enc or ""))
+    put_numbers(out, type=found.type, bits=found.bits, state=found.state, version=found.version)
+    out.created_at = found.created_at
+    out.flags = ((_CEK_STAYS if found.cek_stays else 0)
+                 | (0 if found.may_decrypt else _NO_DECRYPT)
+                 | (0 if found.may_encrypt else _NO_ENCRYPT))
 
 
 def _cek(pointer: Any) -> WrappedCek:
