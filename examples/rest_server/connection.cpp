@@ -9,8 +9,8 @@
 #include <boost/beast/http.hpp>
 #include <ctime>
 
+#include "common/wiped.hpp"
 #include "tls.hpp"
-#include "wiped.hpp"
 
 namespace rest {
 
@@ -24,7 +24,7 @@ namespace {
 constexpr std::chrono::seconds linger_timeout{2};
 constexpr std::size_t read_size = 16384;
 
-using Bytes = WipingAllocator<char>;
+using Bytes = common::WipingAllocator<char>;
 using RequestBody = http::basic_string_body<char, std::char_traits<char>, Bytes>;
 using Parser = http::request_parser<RequestBody, Bytes>;
 
