@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// HSMs themselves: what they can do, and what they guard.
+// HSMs themselves: what they can do.
 #include <unistd.h>
 
 #include <cstdio>
@@ -69,34 +69,8 @@ void add_doctor(CLI::App& app, Session& session) {
       "small card.");
 }
 
-void rewrap(const Session& session, const std::string& uid) {
-  take(jwekms::rewrap_database(session.options(), uid), uid);
-  if (session.json)
-    write_text(JsonObject().text("key_encryption_key", uid).line());
-  else
-    write_text("Done. From now on the configuration needs, under [db]:\nkey_encryption_key = " +
-               json_string(uid) + '\n');
-}
-
-void add_rewrap(CLI::App& app, Session& session) {
-  const auto uid = std::make_shared<std::string>();
-  CLI::App& command =
-      add_command(app, session, "rewrap", "Have a key in an HSM guard the database, from now on",
-                  [&session, uid] { rewrap(session, *uid); });
-  command.add_option("--to", *uid, "The HSM's key, AES-256: hsm::MODEL::SLOT::LABEL")
-      ->type_name("UID")
-      ->required();
-  command.footer(
-      "Moves the database's key-encryption key from its file, or from another key of an HSM, under "
-      "that key. The key-encryption key stays the same, so destroy the old file or HSM key: with a "
-      "copy of either, an old copy of the database still opens.");
-}
-
 }  // namespace
 
-void add_hsm_commands(CLI::App& app, Session& session) {
-  add_doctor(app, session);
-  add_rewrap(app, session);
-}
+void add_hsm_commands(CLI::App& app, Session& session) { add_doctor(app, session); }
 
 }  // namespace cli
