@@ -6,6 +6,7 @@
 
 #include "commands.hpp"
 #include "common/hsm_findings.hpp"
+#include "common/hsm_prefixes.hpp"
 #include "failure.hpp"
 #include "files.hpp"
 #include "json.hpp"
@@ -45,7 +46,7 @@ void doctor(const Session& session) {
   const std::vector<HsmOptions> hsms = session.load_config().kms.hsms;
   if (hsms.empty())
     fail(Error{Errc::bad_request, 0, "the configuration has no HSM"}, session.config_path);
-  const std::vector<std::string> prefixes = hsm_prefixes(hsms);
+  const std::vector<std::string> prefixes = common::hsm_prefixes(hsms);
   bool complete = true;
   for (std::size_t i = 0; i < hsms.size(); ++i) {
     std::string text, slot;
