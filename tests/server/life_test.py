@@ -181,7 +181,6 @@ class Outages(unittest.TestCase):
         self.assertEqual(server.call("GET", "/healthz").status_code, 200)
         self.assertIn('jwekms_up{component="database"} 0', server.call("GET", "/metrics").text)
 
-    @unittest.skipIf("JWEKMS_NO_REMOTE_HSM" in os.environ, "the sanitizers' builds have no HSM in another process")
     def test_an_hsm_that_dies_and_one_that_hangs(self):
         """SoftHSM in a process of its own: it is killed, brought back, stopped and continued."""
         folder = pathlib.Path(self.enterContext(tempfile.TemporaryDirectory()))

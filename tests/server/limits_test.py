@@ -171,7 +171,7 @@ class Connections(harness.TestCase):
 
 
 class Crowd(harness.TestCase):
-    config = limits(connections=4000)
+    config = limits(connections=4000, idle=600000, request=600000)
 
     def test_a_thousand_idle_and_trickling_connections(self):
         """They cost others nothing: every request among them is served at once."""
