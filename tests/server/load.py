@@ -12,7 +12,7 @@ import time
 
 import harness
 
-CONNECTIONS, IDLE = 64, 1000
+CONNECTIONS, IDLE, TRICKLING = 64, 500, 500
 # What a server may grow by under load, once it is warm: an allocator's slack. Ten minutes are some millions of
 # requests: a leak of two bytes in each would be seen.
 SLACK_KIB = 8 * 1024
@@ -20,6 +20,7 @@ CONFIG = """[http]
 port = 0
 [http.limits]
 idle_timeout_ms = 3600000
+request_timeout_ms = 3600000
 [db]
 sqlite_path = "keys.db"
 [audit]
@@ -88,27 +89,60 @@ class Memory:
         return None
 
 
+class Crowd:
+    """Connections that send nothing, and some that send a byte each second and never come to an end."""
+
+    def __init__(self, server):
+        self.idle = [socket.create_connection(("127.0.0.1", server.port)) for _ in range(IDLE)]
+        self.trickling = [socket.create_connection(("127.0.0.1", server.port)) for _ in range(TRICKLING)]
+        self.ended = threading.Event()
+
+        def trickle():
+            piece = b"POST /v1/crypto/decrypt HTTP/1.1\r\nHost: x\r\nX: "
+            while True:
+                for connection in self.trickling:
+                    connection.sendall(piece)
+                piece = b"x"
+                if self.ended.wait(1):
+                    return
+
+        self.thread = threading.Thread(target=trickle, daemon=True)
+        self.thread.start()
+
+    def end(self):
+        """Every one of them must still be there."""
+        self.ended.set()
+        self.thread.join()
+        for connection in self.idle + self.trickling:
+            connection.setblocking(False)
+            try:
+                assert connection.recv(1), "the server ended a connection of the crowd"
+            except BlockingIOError:
+                pass
+            connection.close()
+
+
 def main():
     seconds = int(sys.argv[1])
+    print(f"beside {IDLE} idle and {TRICKLING} trickling connections")
     server = harness.Server(CONFIG)
     faults = []
     try:
         loads = bodies(server)
-        idle = [socket.create_connection(("127.0.0.1", server.port)) for _ in range(IDLE)]
+        crowd = Crowd(server)
         for body in loads.values():
             wrk(server, body, 2)
         memory = Memory(server, 60)
         for name, body in loads.items():
             requests, errors, microseconds, p99 = wrk(server, body, seconds)
             print(f"{name}: {requests} requests, {requests / (microseconds / 1e6):.0f} /s, 99 % within "
-                  f"{p99 / 1000:.1f} ms, {errors} errors, {CONNECTIONS} connections beside {IDLE} idle ones", flush=True)
+                  f"{p99 / 1000:.1f} ms, {errors} errors, at {CONNECTIONS} connections", flush=True)
             if errors or not requests:
                 faults.append(f"{name}: {errors} errors in {requests} requests")
         time.sleep(1)
         memory.end(server)
         faults += filter(None, [memory.fault()])
-        for connection in idle:
-            connection.close()
+        crowd.end()
     finally:
         server.close()
     sys.exit("\n".join(faults) or 0)
