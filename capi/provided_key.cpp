@@ -5,10 +5,10 @@
 #include <string>
 #include <vector>
 
+#include "core/public_jwk.hpp"
 #include "crypto/aes_gcm.hpp"
 #include "crypto/base64url_vector.hpp"
 #include "crypto/oaep.hpp"
-#include "crypto/public_jwk.hpp"
 #include "crypto/secret_buffer.hpp"
 #include "jwekms/base64url.hpp"
 
@@ -194,7 +194,7 @@ class ProvidedRsaKey final : public Key {
   Result<std::string> public_jwk() const override {
     const Result<std::shared_ptr<const crypto::RsaPublicKey>> half = public_half();
     if (!half) return half.error();
-    return crypto::write_public_jwk(info_, (*half)->n(), (*half)->e());
+    return core::write_public_jwk(info_, (*half)->n(), (*half)->e());
   }
 
  private:
@@ -271,7 +271,7 @@ class ProvidedRsaKey final : public Key {
     if (!given) return given.error();
     if (size > jwk_room) return impossible_answer;
     Result<std::shared_ptr<const crypto::RsaPublicKey>> half =
-        crypto::read_public_jwk(library_, {text, size});
+        core::read_public_jwk(library_, {text, size});
     if (!half || (*half)->bits() != info_.bits) return impossible_answer;
     return half;
   }

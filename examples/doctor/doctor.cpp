@@ -3,6 +3,8 @@
 // getopt_long's, from the C library: a program this small needs no other to read a dozen of them.
 #include <jwekms/jwekms.hpp>
 
+#include "common/hsm_findings.hpp"
+
 #include <fcntl.h>
 #include <getopt.h>
 #include <termios.h>
@@ -11,7 +13,6 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
-#include <csignal>
 #include <cstdio>
 #include <optional>
 #include <string>
@@ -21,7 +22,6 @@
 namespace {
 
 using jwekms::HsmFinding;
-using jwekms::HsmVerdict;
 
 enum Exit { all_there = 0, something_missing = 1, wrong_usage = 2, not_examined = 3 };
 
@@ -184,10 +184,6 @@ struct Wanted {
 
 // ---- What was found ----
 
-[[nodiscard]] bool is_good(const HsmFinding& finding) {
-  return finding.verdict == HsmVerdict::can || finding.verdict == HsmVerdict::fact;
-}
-
 /// What is wanted: by --alg, or by the default policy.
 [[nodiscard]] bool is_wanted(const HsmFinding& finding, const Wanted& wanted) {
   if (wanted.algs.empty()) return finding.needed;
@@ -198,26 +194,12 @@ struct Wanted {
       wanted.algs, [&](const std::string& alg) { return finding.what == alg + operation; });
 }
 
-[[nodiscard]] const char* word(HsmVerdict verdict) {
-  switch (verdict) {
-    case HsmVerdict::fact: return "fact";
-    case HsmVerdict::can: return "can";
-    case HsmVerdict::cannot: return "cannot";
-    case HsmVerdict::warning: return "warning";
-  }
-  return "";
-}
-
 void print_for_people(const std::vector<HsmFinding>& findings, const Wanted& wanted) {
-  for (const HsmFinding& finding : findings) {
-    const bool is_mark = finding.verdict == HsmVerdict::fact;
-    std::printf("%-8s%c %-42s %s\n", is_mark ? "" : word(finding.verdict),
-                is_wanted(finding, wanted) ? '*' : ' ', finding.what.c_str(), finding.how.c_str());
-    if (!finding.means.empty()) std::printf("          -> %s\n", finding.means.c_str());
-  }
+  for (const HsmFinding& finding : findings)
+    std::fputs(common::rows_of(finding, is_wanted(finding, wanted)).c_str(), stdout);
   std::size_t missing = 0;
   for (const HsmFinding& finding : findings)
-    if (is_wanted(finding, wanted) && !is_good(finding) && ++missing > 0)
+    if (is_wanted(finding, wanted) && !common::is_good(finding) && ++missing > 0)
       std::printf("missing: %s\n", finding.what.c_str());
   if (missing == 0) std::puts("all that is wanted (*) works");
 }
@@ -239,33 +221,11 @@ void print_for_programs(const std::vector<HsmFinding>& findings, const Wanted& w
     std::printf(
         "{\"slot\":%llu,\"verdict\":\"%s\",\"what\":%s,\"how\":%s,\"means\":%s,"
         "\"wanted\":%s}%s\n",
-        static_cast<unsigned long long>(f.slot), word(f.verdict), quoted(f.what).c_str(),
-        quoted(f.how).c_str(), quoted(f.means).c_str(), is_wanted(f, wanted) ? "true" : "false",
-        i + 1 == findings.size() ? "" : ",");
+        static_cast<unsigned long long>(f.slot), common::word(f.verdict).data(),
+        quoted(f.what).c_str(), quoted(f.how).c_str(), quoted(f.means).c_str(),
+        is_wanted(f, wanted) ? "true" : "false", i + 1 == findings.size() ? "" : ",");
   }
   std::puts("]}");
-}
-
-/// Signals that would end the program wait: the keys on the token come first.
-class SignalsLater {
- public:
-  SignalsLater() {
-    sigset_t ending;
-    sigemptyset(&ending);
-    for (const int signal : {SIGINT, SIGTERM, SIGHUP}) sigaddset(&ending, signal);
-    (void)sigprocmask(SIG_BLOCK, &ending, &before_);
-  }
-  SignalsLater(const SignalsLater&) = delete;
-  SignalsLater& operator=(const SignalsLater&) = delete;
-  ~SignalsLater() { (void)sigprocmask(SIG_SETMASK, &before_, nullptr); }
-
- private:
-  sigset_t before_;
-};
-
-[[nodiscard]] jwekms::Result<std::vector<HsmFinding>> examine(const Wanted& wanted) {
-  const SignalsLater later;
-  return jwekms::doctor(wanted.hsm);
 }
 
 }  // namespace
@@ -276,7 +236,7 @@ int main(int argc, char** argv) try {
   std::string& pin = wanted.hsm.slots.front().pin;
   if (!wanted.has_pin && !ask_for_pin(pin))
     return usage("no PIN: give --pin-file, --pin-env or --no-login, or run it on a terminal");
-  const jwekms::Result<std::vector<HsmFinding>> findings = examine(wanted);
+  const jwekms::Result<std::vector<HsmFinding>> findings = common::examine(wanted.hsm);
   jwekms::secure_wipe(pin.data(), pin.size());
   if (!findings) {
     std::fprintf(stderr, "jwekms-doctor: %s (%s)\n", findings.error().text,
@@ -288,7 +248,7 @@ int main(int argc, char** argv) try {
   else
     print_for_people(*findings, wanted);
   const bool complete = std::ranges::all_of(
-      *findings, [&](const HsmFinding& f) { return is_good(f) || !is_wanted(f, wanted); });
+      *findings, [&](const HsmFinding& f) { return common::is_good(f) || !is_wanted(f, wanted); });
   return complete ? all_there : something_missing;
 } catch (const std::exception& failure) {
   std::fprintf(stderr, "jwekms-doctor: %s\n", failure.what());

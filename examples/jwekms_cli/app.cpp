@@ -62,6 +62,7 @@ std::unique_ptr<CLI::App> make_app(Session& session) {
   add_kept_key_commands(*app, session);
   add_access_commands(*app, session);
   add_hsm_commands(*app, session);
+  add_kek_commands(*app, session);
   add_server_commands(*app, session);
   add_generate_command(*app, session);
   app->footer("The manual page, jwekms(1), has exit codes and examples.");  // commands inherit it

@@ -21,6 +21,7 @@ void add_token_commands(CLI::App& app, Session& session);
 void add_kept_key_commands(CLI::App& app, Session& session);
 void add_access_commands(CLI::App& app, Session& session);
 void add_hsm_commands(CLI::App& app, Session& session);
+void add_kek_commands(CLI::App& app, Session& session);
 void add_server_commands(CLI::App& app, Session& session);
 void add_generate_command(CLI::App& app, Session& session);
 

@@ -1,16 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
-// HSMs themselves: what they can do, and what they guard.
+// HSMs themselves: what they can do.
 #include <unistd.h>
 
-#include <algorithm>
-#include <csignal>
 #include <cstdio>
 
 #include "commands.hpp"
+#include "common/hsm_findings.hpp"
+#include "common/hsm_prefixes.hpp"
 #include "failure.hpp"
 #include "files.hpp"
 #include "json.hpp"
-#include "jwekms/doctor.hpp"
 #include "jwekms/open.hpp"
 #include "text.hpp"
 
@@ -20,20 +19,10 @@ using namespace jwekms;
 
 namespace {
 
-[[nodiscard]] std::string_view name_of(HsmVerdict verdict) noexcept {
-  switch (verdict) {
-    case HsmVerdict::fact: return "fact";
-    case HsmVerdict::can: return "can";
-    case HsmVerdict::cannot: return "cannot";
-    case HsmVerdict::warning: return "warning";
-  }
-  return "";
-}
-
 [[nodiscard]] std::string json_line(const std::string& slot, const HsmFinding& finding) {
   return JsonObject()
       .text("slot", slot)
-      .text("verdict", name_of(finding.verdict))
+      .text("verdict", common::word(finding.verdict))
       .text("what", finding.what)
       .text("how", finding.how)
       .text("means", finding.means)
@@ -41,40 +30,15 @@ namespace {
       .line();
 }
 
-[[nodiscard]] std::string lines_of(const HsmFinding& finding) {
-  const bool fact = finding.verdict == HsmVerdict::fact;
-  std::string text = "  " + std::string(fact ? "" : name_of(finding.verdict));
-  text.resize(10, ' ');
-  text += (finding.needed ? "* " : "  ") + shown(finding.what);
-  text.resize(std::max<std::size_t>(text.size(), 54), ' ');
-  text += ' ' + shown(finding.how) + '\n';
-  if (!finding.means.empty()) text += "            -> " + shown(finding.means) + '\n';
-  return text;
+[[nodiscard]] std::string rows_of(HsmFinding finding) {
+  for (std::string* text : {&finding.what, &finding.how, &finding.means}) *text = shown(*text);
+  return common::rows_of(finding, finding.needed);
 }
-
-/// Signals that would end the program wait: the keys on the token that the doctor tries with come
-/// first.
-class SignalsLater {
- public:
-  SignalsLater() {
-    sigset_t ending;
-    sigemptyset(&ending);
-    for (const int signal : {SIGINT, SIGTERM, SIGHUP}) sigaddset(&ending, signal);
-    (void)sigprocmask(SIG_BLOCK, &ending, &before_);
-  }
-  SignalsLater(const SignalsLater&) = delete;
-  SignalsLater& operator=(const SignalsLater&) = delete;
-  ~SignalsLater() { (void)sigprocmask(SIG_SETMASK, &before_, nullptr); }
-
- private:
-  sigset_t before_;
-};
 
 [[nodiscard]] std::vector<HsmFinding> examine(const HsmOptions& hsm, const std::string& prefix) {
   if (isatty(STDERR_FILENO) == 1)
     (void)std::fprintf(stderr, "jwekms: trying out %s...\n", prefix.c_str());
-  const SignalsLater later;
-  return take(jwekms::doctor(hsm), prefix);
+  return take(common::examine(hsm), prefix);
 }
 
 /// Every slot of every HSM. Fails when one cannot do what its `cek_boundary` takes.
@@ -82,7 +46,7 @@ void doctor(const Session& session) {
   const std::vector<HsmOptions> hsms = session.load_config().kms.hsms;
   if (hsms.empty())
     fail(Error{Errc::bad_request, 0, "the configuration has no HSM"}, session.config_path);
-  const std::vector<std::string> prefixes = hsm_prefixes(hsms);
+  const std::vector<std::string> prefixes = common::hsm_prefixes(hsms);
   bool complete = true;
   for (std::size_t i = 0; i < hsms.size(); ++i) {
     std::string text, slot;
@@ -90,9 +54,8 @@ void doctor(const Session& session) {
       const std::string of = prefixes[i] + std::to_string(finding.slot);
       if (of != slot && !session.json) text += of + '\n';
       slot = of;
-      text += session.json ? json_line(slot, finding) : lines_of(finding);
-      const bool good = finding.verdict == HsmVerdict::can || finding.verdict == HsmVerdict::fact;
-      complete = complete && (good || !finding.needed);
+      text += session.json ? json_line(slot, finding) : rows_of(finding);
+      complete = complete && (common::is_good(finding) || !finding.needed);
     }
     write_text(text);
   }
@@ -107,34 +70,8 @@ void add_doctor(CLI::App& app, Session& session) {
       "small card.");
 }
 
-void rewrap(const Session& session, const std::string& uid) {
-  take(jwekms::rewrap_database(session.options(), uid), uid);
-  if (session.json)
-    write_text(JsonObject().text("key_encryption_key", uid).line());
-  else
-    write_text("Done. From now on the configuration needs, under [db]:\nkey_encryption_key = " +
-               json_string(uid) + '\n');
-}
-
-void add_rewrap(CLI::App& app, Session& session) {
-  const auto uid = std::make_shared<std::string>();
-  CLI::App& command =
-      add_command(app, session, "rewrap", "Have a key in an HSM guard the database, from now on",
-                  [&session, uid] { rewrap(session, *uid); });
-  command.add_option("--to", *uid, "The HSM's key, AES-256: hsm::MODEL::SLOT::LABEL")
-      ->type_name("UID")
-      ->required();
-  command.footer(
-      "Moves the database's key-encryption key from its file, or from another key of an HSM, under "
-      "that key. The key-encryption key stays the same, so destroy the old file or HSM key: with a "
-      "copy of either, an old copy of the database still opens.");
-}
-
 }  // namespace
 
-void add_hsm_commands(CLI::App& app, Session& session) {
-  add_doctor(app, session);
-  add_rewrap(app, session);
-}
+void add_hsm_commands(CLI::App& app, Session& session) { add_doctor(app, session); }
 
 }  // namespace cli

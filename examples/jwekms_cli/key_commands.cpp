@@ -2,6 +2,7 @@
 // Keys that are there: see them, change them, end them.
 #include "ask.hpp"
 #include "commands.hpp"
+#include "common/hsm_prefixes.hpp"
 #include "failure.hpp"
 #include "files.hpp"
 #include "key_text.hpp"
@@ -47,7 +48,8 @@ void list(const Session& session, const ListArgs& args) {
   std::vector<std::string> prefixes = args.prefix;
   if (prefixes.empty()) {
     if (!options.database.path.empty()) prefixes.emplace_back();
-    for (std::string& prefix : hsm_prefixes(options.hsms)) prefixes.push_back(std::move(prefix));
+    for (std::string& prefix : common::hsm_prefixes(options.hsms))
+      prefixes.push_back(std::move(prefix));
   }
   const Kms kms = session.open(options, Session::Database::must_exist);
   if (!session.json && !args.quiet) write_text(list_head());

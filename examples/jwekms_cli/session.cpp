@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "session.hpp"
 
-#include <algorithm>
 #include <cstdio>
 #include <filesystem>
 
@@ -61,18 +60,6 @@ void fail_config(const jwekms::Error& error, const std::vector<jwekms::ConfigPro
     failure.texts.push_back(shown(problem.text));
   failure.hint = "The annotated example, jwekms.toml, has every key.";
   throw failure;
-}
-
-std::vector<std::string> hsm_prefixes(const std::vector<jwekms::HsmOptions>& hsms) {
-  std::vector<std::string> prefixes;
-  for (auto hsm = hsms.begin(); hsm != hsms.end(); ++hsm) {
-    const auto before = std::count_if(hsms.begin(), hsm, [&](const jwekms::HsmOptions& other) {
-      return other.model == hsm->model;
-    });
-    const std::string number = before == 0 ? "" : '_' + std::to_string(before);
-    prefixes.push_back("hsm::" + hsm->model + number + "::");
-  }
-  return prefixes;
 }
 
 }  // namespace cli

@@ -37,7 +37,4 @@ struct Session {
 [[noreturn]] void fail_config(const jwekms::Error& error,
                               const std::vector<jwekms::ConfigProblem>& problems);
 
-/// The prefix of the UIDs of each HSM's keys: `hsm::<model>[_n]::`.
-[[nodiscard]] std::vector<std::string> hsm_prefixes(const std::vector<jwekms::HsmOptions>& hsms);
-
 }  // namespace cli

@@ -53,15 +53,17 @@ std::shared_ptr<const Authenticator> Authenticator::load(const jwekms::AuthOptio
   return made;
 }
 
-Principal Authenticator::identify(std::string_view authorization, std::string_view subject) const {
+Principal Authenticator::identify(std::optional<std::string_view> authorization,
+                                  std::string_view subject) const {
   Principal found = claimed(authorization, subject);
   // An issuer or a client CA may have named somebody what nobody can be called here.
   return jwekms::check_principal(found.name) ? found : Principal{};
 }
 
-Principal Authenticator::claimed(std::string_view authorization, std::string_view subject) const {
-  if (!authorization.empty()) {
-    const std::string_view token = bearer_token(authorization);
+Principal Authenticator::claimed(std::optional<std::string_view> authorization,
+                                 std::string_view subject) const {
+  if (authorization) {
+    const std::string_view token = bearer_token(*authorization);
     return token.empty() ? Principal{} : by_token(token);
   }
   if (options_.client_certificates && !subject.empty())

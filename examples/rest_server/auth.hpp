@@ -2,6 +2,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -25,14 +26,16 @@ class Authenticator {
   [[nodiscard]] static std::shared_ptr<const Authenticator> load(const jwekms::AuthOptions& options,
                                                                  std::string& problem);
 
-  /// @param authorization  the header of that name; empty when there is none. When there is one, it
-  ///                       alone counts: no fallback to the certificate.
+  /// @param authorization  the header of that name. When there is one, and be it empty, it alone
+  ///                       counts: no fallback to the certificate.
   /// @param subject        of a verified client certificate; empty when there is none.
-  [[nodiscard]] Principal identify(std::string_view authorization, std::string_view subject) const;
+  [[nodiscard]] Principal identify(std::optional<std::string_view> authorization,
+                                   std::string_view subject) const;
 
  private:
   explicit Authenticator(jwekms::AuthOptions options) : options_(std::move(options)) {}
-  [[nodiscard]] Principal claimed(std::string_view authorization, std::string_view subject) const;
+  [[nodiscard]] Principal claimed(std::optional<std::string_view> authorization,
+                                  std::string_view subject) const;
   [[nodiscard]] Principal by_token(std::string_view token) const;
 
   jwekms::AuthOptions options_;

@@ -9,8 +9,8 @@
 #include <boost/beast/http.hpp>
 #include <ctime>
 
+#include "common/wiped.hpp"
 #include "tls.hpp"
-#include "wiped.hpp"
 
 namespace rest {
 
@@ -23,8 +23,10 @@ namespace {
 
 constexpr std::chrono::seconds linger_timeout{2};
 constexpr std::size_t read_size = 16384;
+/// What may wait to be parsed, beside a header: a part of a body, or what surrounds a chunk.
+constexpr std::size_t unparsed_limit = 65536;
 
-using Bytes = WipingAllocator<char>;
+using Bytes = common::WipingAllocator<char>;
 using RequestBody = http::basic_string_body<char, std::char_traits<char>, Bytes>;
 using Parser = http::request_parser<RequestBody, Bytes>;
 
@@ -72,6 +74,19 @@ using Response = http::response<WipedBody>;
   return error_reply(400, "bad_request", "the request is not HTTP/1.1");
 }
 
+using Fields = http::basic_fields<Bytes>;
+
+/// Whether where a body ends is beyond doubt. A proxy that took another view of it than we do would
+/// let one client's bytes begin another's request (RFC 9112 §6.1, §6.3, §11.2).
+[[nodiscard]] bool is_framed(const http::header<true, Fields>& request) {
+  const std::size_t encodings = request.count(http::field::transfer_encoding);
+  if (encodings > 0)
+    return encodings == 1 && request.version() >= 11 &&
+           beast::iequals(request[http::field::transfer_encoding], "chunked");
+  return request.count(http::field::content_length) <= 1 &&
+         request[http::field::content_length].find(',') == boost::string_view::npos;
+}
+
 template <class Stream>
 class HttpConnection final : public Connection,
                              public std::enable_shared_from_this<HttpConnection<Stream>> {
@@ -84,7 +99,8 @@ class HttpConnection final : public Connection,
       : shared_(shared),
         connections_(connections),
         tls_(std::move(tls)),
-        stream_(std::forward<Args>(args)...) {
+        stream_(std::forward<Args>(args)...),
+        buffer_(limits().max_header_bytes + unparsed_limit) {
     ++shared_.site.metrics().connections_open;
   }
   ~HttpConnection() override {
@@ -162,6 +178,9 @@ class HttpConnection final : public Connection,
         request.count(http::field::authorization) > 1)
       return respond_and_close(
           error_reply(400, "bad_request", "one Host header, and one Authorization at most"));
+    if (!is_framed(request))
+      return respond_and_close(
+          error_reply(400, "bad_request", "one Content-Length, or chunked and nothing else"));
     Site::Admission admission = shared_.site.admit(head());
     if (admission.answer) {
       admission.answer->close = admission.answer->close || !parser_->is_done();
@@ -202,15 +221,20 @@ class HttpConnection final : public Connection,
 
   [[nodiscard]] Head head() const {
     const auto& request = parser_->get();
-    return {.method = view(request.method_string()),
-            .target = view(request.target()),
-            .authorization = view(request[http::field::authorization]),
+    const bool with_authorization = request.count(http::field::authorization) > 0;
+    return {.method = is_head() ? "GET" : view(request.method_string()),
+            .target = origin_form(view(request.target())),
+            .authorization = with_authorization
+                                 ? std::optional(view(request[http::field::authorization]))
+                                 : std::nullopt,
             .content_type = view(request[http::field::content_type]),
             .has_body = parser_->chunked() || parser_->content_length().value_or(0) > 0,
             .has_origin = request.count(http::field::origin) > 0,
             .remote = remote_,
             .subject = subject_};
   }
+
+  [[nodiscard]] bool is_head() const { return parser_->get().method() == http::verb::head; }
 
   void respond_and_close(Reply reply) {
     reply.close = true;
@@ -234,6 +258,9 @@ class HttpConnection final : public Connection,
     response.keep_alive(keep);
     response.body() = std::move(reply.body);
     response.prepare_payload();
+    // RFC 9110 §9.3.2: the header of the answer to GET, and nothing that would be taken for the
+    // next answer.
+    if (is_head()) response.body() = {};
     socket().expires_after(limits().request_timeout);
     http::async_write(stream_, response, [self = self(), keep](error_code ec, std::size_t) {
       self->response_.reset();

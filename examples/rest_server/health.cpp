@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "health.hpp"
 
-#include <map>
+#include "common/hsm_prefixes.hpp"
 
 namespace rest {
 
@@ -13,14 +13,11 @@ constexpr std::chrono::seconds patience{10};
 
 /// The slots of all HSMs as they stand in UIDs, `hsm::<model>[_n]::<slot>`.
 [[nodiscard]] std::vector<std::string> slot_names(const std::vector<jwekms::HsmOptions>& hsms) {
+  const std::vector<std::string> prefixes = common::hsm_prefixes(hsms);
   std::vector<std::string> names;
-  std::map<std::string, int> instances;
-  for (const jwekms::HsmOptions& hsm : hsms) {
-    const int instance = instances[hsm.model]++;
-    const std::string mark = instance == 0 ? "" : '_' + std::to_string(instance);
-    for (const jwekms::HsmSlot& slot : hsm.slots)
-      names.push_back("hsm::" + hsm.model + mark + "::" + std::to_string(slot.number));
-  }
+  for (std::size_t i = 0; i < hsms.size(); ++i)
+    for (const jwekms::HsmSlot& slot : hsms[i].slots)
+      names.push_back(prefixes[i] + std::to_string(slot.number));
   return names;
 }
 

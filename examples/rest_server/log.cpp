@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cstdio>
 #include <ctime>
@@ -32,6 +33,25 @@ void add(std::string& line, std::string_view name, std::string_view value) {
   line.append(",\"").append(name).append("\":").append(json_string(value));
 }
 
+constexpr std::uint32_t none = 0xFFFF;
+
+/// The code of a character that some reader takes for the end of a line, or a terminal for a
+/// command: the controls of ASCII and of Latin-1, and Unicode's two separators. Else `none`.
+[[nodiscard]] std::uint32_t line_breaking(std::string_view character) {
+  const auto byte = [&](std::size_t i) { return static_cast<unsigned char>(character[i]); };
+  if (character.size() == 1) return byte(0) < 0x20 || byte(0) == 0x7F ? byte(0) : none;
+  if (character.size() == 2) return byte(0) == 0xC2 && byte(1) < 0xA0 ? byte(1) : none;
+  if (character == "\u2028") return 0x2028;
+  if (character == "\u2029") return 0x2029;
+  return none;
+}
+
+void add_escape(std::string& out, std::uint32_t unit) {
+  std::array<char, 8> escape{};
+  (void)std::snprintf(escape.data(), escape.size(), "\\u%04x", static_cast<unsigned>(unit));
+  out += escape.data();
+}
+
 }  // namespace
 
 void log(Level level, std::string_view text) {
@@ -46,20 +66,17 @@ std::string json_string(std::string_view bytes) {
   std::string out = "\"";
   while (!bytes.empty()) {
     const auto c = static_cast<unsigned char>(bytes[0]);
-    std::size_t size = c < 0x80 ? 1 : jwekms::json::detail::utf8_size(bytes);
-    if (size == 0) {
+    const std::size_t size = c < 0x80 ? 1 : jwekms::json::detail::utf8_size(bytes);
+    const std::string_view character = bytes.substr(0, std::max<std::size_t>(size, 1));
+    if (size == 0)
       out += "\\ufffd";
-      size = 1;
-    } else if (c == '"' || c == '\\') {
-      out.append("\\").append(1, bytes[0]);
-    } else if (c < 0x20 || c == 0x7F) {
-      std::array<char, 8> escape{};
-      (void)std::snprintf(escape.data(), escape.size(), "\\u%04x", c);
-      out += escape.data();
-    } else {
-      out += bytes.substr(0, size);
-    }
-    bytes.remove_prefix(size);
+    else if (c == '"' || c == '\\')
+      out.append("\\").append(character);
+    else if (const std::uint32_t unit = line_breaking(character); unit != none)
+      add_escape(out, unit);
+    else
+      out += character;
+    bytes.remove_prefix(character.size());
   }
   return out += '"';
 }

@@ -55,7 +55,7 @@ class AuditLog {
   std::atomic<std::uint64_t> lost_{0};
 };
 
-/// A JSON string with its quotes. What is not UTF-8 becomes U+FFFD.
+/// A JSON string with its quotes, of one line for every reader. What is not UTF-8 becomes U+FFFD.
 [[nodiscard]] std::string json_string(std::string_view bytes);
 
 }  // namespace rest

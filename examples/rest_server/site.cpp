@@ -12,14 +12,6 @@ namespace {
 
 constexpr std::string_view json_type = "application/json";
 
-/// A target in absolute form (RFC 9112 §3.2.2) without what comes before its path.
-[[nodiscard]] std::string_view origin_form(std::string_view target) {
-  const std::size_t authority = target.find("://");
-  if (target.starts_with('/') || authority == target.npos) return target;
-  const std::size_t path = target.find('/', authority + 3);
-  return path == target.npos ? "/" : target.substr(path);
-}
-
 [[nodiscard]] std::string_view path_of(std::string_view target) {
   return target.substr(0, target.find('?'));
 }
@@ -72,6 +64,13 @@ thread_local std::string seen_uid, seen_other;
 
 }  // namespace
 
+std::string_view origin_form(std::string_view target) {
+  const std::size_t authority = target.find("://");
+  if (target.starts_with('/') || authority == target.npos) return target;
+  const std::size_t path = target.find('/', authority + 3);
+  return path == target.npos ? "/" : target.substr(path);
+}
+
 void Site::note(const jwekms::AuditEvent& event) {
   if (!event.uid.empty()) seen_uid = event.uid;
   if (!event.other.empty()) seen_other = event.other;
@@ -110,8 +109,10 @@ Site::Admission Site::admit(const Head& head) {
   if (std::optional<Reply> answer = over_rate(head, principal))
     return {.answer = std::move(answer)};
   if (head.method == "GET" && path_of(head.target) == "/metrics") return {.answer = metrics_text()};
-  if (head.has_body && !is_json(head.content_type))
+  if (head.has_body && !is_json(head.content_type)) {
+    refused(head, principal, "unsupported_media_type", 415);
     return {.answer = error_reply(415, "unsupported_media_type", "bodies are application/json")};
+  }
   return {.principal = std::move(principal)};
 }
 
@@ -158,8 +159,7 @@ void Site::refused(const Head& head, const Principal& principal, std::string_vie
 Reply Site::serve(const Head& head, const Principal& principal, std::string_view body,
                   std::chrono::steady_clock::time_point begin) {
   jwekms::ServiceResponse response =
-      served(kms_, principal.name,
-             {.method = head.method, .target = origin_form(head.target), .body = body});
+      served(kms_, principal.name, {.method = head.method, .target = head.target, .body = body});
   if (unwraps(head) && tells_of_padding(response.error)) (void)failed_unwraps_.take(principal.name);
 
   const auto duration = std::chrono::steady_clock::now() - begin;

@@ -22,15 +22,18 @@ namespace rest {
 
 /// A request's line and header, as far as they matter here. Views of the connection's.
 struct Head {
-  std::string_view method;
-  std::string_view target;
-  std::string_view authorization{};
+  std::string_view method;  ///< "GET" for a HEAD.
+  std::string_view target;  ///< In origin_form().
+  std::optional<std::string_view> authorization{};
   std::string_view content_type{};
   bool has_body = false;
   bool has_origin = false;     ///< A web page sent it.
   std::string_view remote{};   ///< Address and port, for the audit log.
   std::string_view subject{};  ///< Of a verified client certificate; else empty.
 };
+
+/// A target in absolute form (RFC 9112 §3.2.2) without what comes before its path.
+[[nodiscard]] std::string_view origin_form(std::string_view target);
 
 /// All that requests are answered with, apart from sockets and threads. Thread-safe.
 class Site {

@@ -84,4 +84,21 @@ struct Options {
 /// Errors: those of open(); not_found (no such database), conflict (changed by another process).
 [[nodiscard]] JWEKMS_API Result<void> rewrap_database(const Options& options, std::string_view to);
 
+/// Receives how far a long task has come, in records. Called from the thread that does it.
+using ProgressSink = std::function<void(std::uint64_t done, std::uint64_t total)>;
+
+/// Gives a database a new key-encryption key, kept where the one before was, and seals every record
+/// anew under it: for when the key may be known to somebody, or is old enough. All or nothing: what
+/// ends in the middle, by kill -9 too, has changed nothing and can be begun again.
+///
+/// Nobody else may have the database open meanwhile. The old key file becomes `kek_path` + ".old":
+/// old copies of the database open with it alone. Destroy it with them; there is no other rotation
+/// while it is there. With key_encryption_key, old copies hold their own key, for the HSM to
+/// unwrap.
+/// @param options  as the database is opened. Not with `kek`, which the host would have to replace.
+/// Errors: those of open(); not_found (no such database), bad_request (`kek`), conflict (the old
+/// file of an earlier rotation), unavailable (somebody has the database open).
+[[nodiscard]] JWEKMS_API Result<void> rotate_kek(const Options& options,
+                                                 const ProgressSink& progress = {});
+
 }  // namespace jwekms

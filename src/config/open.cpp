@@ -74,7 +74,9 @@ struct Parts {
   std::shared_ptr<core::KekWrapper> wrapper{};  ///< Null: no key_encryption_key.
 };
 
-[[nodiscard]] Result<Parts> open_parts(const Options& options) {
+/// @param sharing  whether others may have the database open.
+[[nodiscard]] Result<Parts> open_parts(const Options& options,
+                                       db::Sharing sharing = db::Sharing::many) {
   if (Result<void> checked = check_policy(options.policy); !checked) return checked.error();
   if (Result<void> checked = check_text(options); !checked) return checked.error();
   if (Result<void> checked = check_database(options.database); !checked) return checked.error();
@@ -85,7 +87,7 @@ struct Parts {
   if (!library) return library.error();
   Parts parts{.library = *std::move(library)};
   parts.warn = options.on_warning ? options.on_warning : print_warning;
-  if (!options.database.path.empty()) parts.store = db::make_store(options.database);
+  if (!options.database.path.empty()) parts.store = db::make_store(options.database, sharing);
   Result<std::vector<std::shared_ptr<KeyProvider>>> hsms = pkcs11::open_hsms(
       parts.library, options.hsms, options.hsm_pools, parts.store, parts.warn, options.policy);
   if (!hsms) return hsms.error();
@@ -97,6 +99,14 @@ struct Parts {
     parts.wrapper = *std::move(wrapper);
   }
   return parts;
+}
+
+/// For what makes no database.
+[[nodiscard]] Result<void> check_there(const DatabaseOptions& database) {
+  if (database.path.empty()) return Error{Errc::bad_request, 0, "no database is named"};
+  std::error_code failed;
+  if (std::filesystem::exists(database.path, failed)) return {};
+  return Error{failed ? Errc::unavailable : Errc::not_found, 0, "no such database"};
 }
 
 }  // namespace
@@ -131,16 +141,21 @@ Result<Kms> config::open_with(const Options& options, const MakeProviders& make)
 
 Result<void> rewrap_database(const Options& options, std::string_view to) {
   const crypto::ErrorQueueGuard guard;
-  if (options.database.path.empty()) return Error{Errc::bad_request, 0, "no database is named"};
+  if (Result<void> there = check_there(options.database); !there) return there;
   Result<Parts> parts = open_parts(options);
   if (!parts) return parts.error();
-  std::error_code failed;
-  if (!std::filesystem::exists(options.database.path, failed))
-    return Error{failed ? Errc::unavailable : Errc::not_found, 0, "no such database"};
   const Result<std::shared_ptr<core::KekWrapper>> wrapper =
       pkcs11::open_kek_wrapper(parts->library, parts->hsms, std::string(to), parts->warn);
   if (!wrapper) return wrapper.error();
   return db::rewrap_kek(parts->library, parts->store, options.database, parts->wrapper, **wrapper);
+}
+
+Result<void> rotate_kek(const Options& options, const ProgressSink& progress) {
+  const crypto::ErrorQueueGuard guard;
+  if (Result<void> there = check_there(options.database); !there) return there;
+  Result<Parts> parts = open_parts(options, db::Sharing::alone);
+  if (!parts) return parts.error();
+  return db::rotate_kek(parts->library, parts->store, options.database, parts->wrapper, progress);
 }
 
 }  // namespace jwekms

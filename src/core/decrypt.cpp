@@ -40,7 +40,8 @@ using core::Token;
 
 [[nodiscard]] Result<std::size_t> decrypt_token(Call& call, Token& token,
                                                 std::span<std::uint8_t> out,
-                                                const DecryptOptions& options) {
+                                                const DecryptOptions& options,
+                                                const std::function<Result<void>()>& also) {
   const Policy& policy = call.kms().policy;
   const std::size_t bound = token.plaintext_bound(policy.limits);
   if (out.size() < bound) return Error{Errc::buffer_too_small, 0, "the output buffer is small"};
@@ -54,6 +55,8 @@ using core::Token;
                                             wrapped->enc, policy);
       !serves)
     return serves.error();
+  if (also)
+    if (Result<void> holds = also(); !holds) return holds.error();
   if (token.header().has_zip) return open_compressed(token.key(), *wrapped, *sealed, out, bound);
   return open_content(token.key(), *wrapped, *sealed, out);
 }
@@ -106,13 +109,14 @@ Result<std::size_t> Kms::decrypt_bound(std::string_view text) const {
 }
 
 Result<std::size_t> core::decrypt(Call& call, std::string_view text, std::span<std::uint8_t> out,
-                                  const DecryptOptions& options) {
+                                  const DecryptOptions& options,
+                                  const std::function<Result<void>()>& also) {
   Token token;
   if (Result<void> parsed = token.parse(text, call.kms().policy); !parsed) {
     secure_wipe(out.data(), out.size());
     return parsed.error();
   }
-  Result<std::size_t> result = decrypt_token(call, token, out, options);
+  Result<std::size_t> result = decrypt_token(call, token, out, options, also);
   if (result) return result;
   secure_wipe(out.data(), out.size());
   if (hides_malformation(result.error().code) && !token.is_base64url())

@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-#include <cjson/cJSON.h>
-
 #include <array>
 #include <cstring>
 #include <string>
 
+#include "core/json_tree.hpp"
 #include "core/key_use.hpp"
 #include "core/operations.hpp"
 #include "crypto/rsa_key.hpp"
@@ -20,6 +19,8 @@ using core::Operation;
 
 constexpr std::size_t max_header_chars = 6 * max_uid_bytes + 128;  // every byte of kid as \u00XX
 constexpr std::size_t max_encrypted_key_bytes = crypto::rsa_max_bits / 8;
+
+constexpr Error output_is_small{Errc::buffer_too_small, 0, "the output buffer is small"};
 
 /// Writes ASCII into a buffer whose size was checked against the bound beforehand.
 class Writer {
@@ -47,21 +48,14 @@ class Writer {
 
 /// The protected header, base64url. Errors: bad_request (a kid that is not UTF-8).
 [[nodiscard]] Result<std::string> make_header(const EncryptOptions& options) {
-  struct Free {
-    void operator()(cJSON* tree) const noexcept { cJSON_Delete(tree); }
-    void operator()(char* text) const noexcept { cJSON_free(text); }
-  };
-  const std::unique_ptr<cJSON, Free> tree(cJSON_CreateObject());
-  const std::string alg(row(options.alg).name), enc(row(options.enc).name), kid(options.key);
-  if (!tree || !cJSON_AddStringToObject(tree.get(), "alg", alg.c_str()) ||
-      !cJSON_AddStringToObject(tree.get(), "enc", enc.c_str()) ||
-      !cJSON_AddStringToObject(tree.get(), "kid", kid.c_str()))
-    throw std::bad_alloc();
-  const std::unique_ptr<char, Free> json(cJSON_PrintUnformatted(tree.get()));
-  if (!json) throw std::bad_alloc();
+  // Else it would be another name.
+  if (!core::is_utf8(options.key)) return detail::malformed("the key's name cannot stand in JSON");
+  const core::Json tree = core::new_object();
+  core::add_text(tree.get(), "alg", row(options.alg).name);
+  core::add_text(tree.get(), "enc", row(options.enc).name);
+  core::add_text(tree.get(), "kid", options.key);
+  const core::JsonText json = core::printed(tree);
   const std::string_view text(json.get());
-  // cJSON writes any bytes; what our own reader would refuse must not be sent.
-  if (!json::read(text)) return detail::malformed("the key's name cannot stand in JSON");
   std::string header(base64url::encoded_size(text.size()), '\0');
   base64url::encode({reinterpret_cast<const std::uint8_t*>(text.data()), text.size()},
                     header.data());
@@ -161,31 +155,38 @@ std::size_t Kms::encrypt_bound(std::size_t plaintext_size_in_bytes,
   return bound_of(plaintext_size_in_bytes, options);
 }
 
-Result<std::size_t> core::encrypt(Call& call, std::span<const std::uint8_t> plaintext,
-                                  std::span<char> out, const EncryptOptions& options) {
-  const Policy& policy = call.kms().policy;
-  if (Result<void> checked = check_options(options, policy); !checked) return checked.error();
-  if (out.size() < bound_of(plaintext.size(), options))
-    return Error{Errc::buffer_too_small, 0, "the output buffer is small"};
-  const auto key = call.kms().gate.key(call, options.key, Operation::encrypt);
+Result<core::Addressee> core::find_addressee(Call& call, const EncryptOptions& options) {
+  auto key = call.kms().gate.key(call, options.key, Operation::encrypt);
   if (!key) return key.error();
-  const Result<std::string> header = make_header(options);
+  Result<std::string> header = make_header(options);
   if (!header) return header.error();
-  const AlgRow& alg = row(options.alg);
-  const EncRow& enc = row(options.enc);
-  if (Result<void> serves = check_use((*key)->info(), Operation::encrypt, alg, enc, policy);
+  if (Result<void> serves = check_use((*key)->info(), Operation::encrypt, row(options.alg),
+                                      row(options.enc), call.kms().policy);
       !serves)
     return serves.error();
-  const Result<TokenCek> cek = cek_for(**key, alg, enc);
+  return Addressee{*std::move(key), *std::move(header)};
+}
+
+Result<std::size_t> core::encrypt_to(const Addressee& addressee,
+                                     std::span<const std::uint8_t> plaintext, std::span<char> out,
+                                     const EncryptOptions& options) {
+  const EncRow& enc = row(options.enc);
+  const Result<TokenCek> cek = cek_for(*addressee.key, row(options.alg), enc);
   if (!cek) return cek.error();
-  return write_token(options, enc, *header, *cek, plaintext, out);
+  return write_token(options, enc, addressee.header, *cek, plaintext, out);
 }
 
 Result<std::size_t> Kms::encrypt(std::span<const std::uint8_t> plaintext, std::span<char> out,
                                  const EncryptOptions& options) const {
   const crypto::ErrorQueueGuard guard;
   Call call(*context_, principal_, "encrypt", options.key);
-  return call.run([&] { return core::encrypt(call, plaintext, out, options); });
+  return call.run([&]() -> Result<std::size_t> {
+    if (Result<void> checked = check_options(options, policy()); !checked) return checked.error();
+    if (out.size() < bound_of(plaintext.size(), options)) return output_is_small;
+    const Result<core::Addressee> addressee = core::find_addressee(call, options);
+    if (!addressee) return addressee.error();
+    return core::encrypt_to(*addressee, plaintext, out, options);
+  });
 }
 
 Result<std::size_t> Kms::reencrypt_bound(std::string_view token,
@@ -203,14 +204,21 @@ Result<std::size_t> Kms::reencrypt(std::string_view token, std::span<char> out,
   return call.run([&]() -> Result<std::size_t> {
     const Result<std::size_t> bound = decrypt_bound(token);
     if (!bound) return bound;
-    if (out.size() < encrypt_bound(*bound, to))
-      return Error{Errc::buffer_too_small, 0, "the output buffer is small"};
+    if (Result<void> checked = check_options(to, policy()); !checked) return checked.error();
+    if (out.size() < encrypt_bound(*bound, to)) return output_is_small;
     crypto::SecretBuffer plaintext(*bound);
     const auto bytes = plaintext.bytes(InsecureSecretAccess::token());
-    const Result<std::size_t> size = core::decrypt(call, token, bytes, from);
+    std::optional<core::Addressee> addressee;
+    // Nothing is decrypted for somebody who may not have it encrypted again.
+    const Result<std::size_t> size = core::decrypt(call, token, bytes, from, [&]() -> Result<void> {
+      call.note_no_more();
+      Result<core::Addressee> found = core::find_addressee(call, to);
+      if (!found) return found.error();
+      addressee = *std::move(found);
+      return {};
+    });
     if (!size) return size;
-    call.note_no_more();
-    return core::encrypt(call, bytes.first(*size), out, to);
+    return core::encrypt_to(*addressee, bytes.first(*size), out, to);
   });
 }
 

@@ -14,7 +14,7 @@ NODE = re.compile(r"JWEKMS_\d+\.\d+")
 # The members of Kms and the free functions: what is marked JWEKMS_API.
 CXX_API = re.compile(
     r"jwekms::(Kms::(~?Kms|operator=|[a-z_]+)(\[abi:cxx11\])?"
-    r"|open|doctor|handle|rewrap_database|parse_config|load_config)\(")
+    r"|open|doctor|handle|rewrap_database|rotate_kek|parse_config|load_config)\(")
 
 
 def declared(header):

@@ -112,7 +112,10 @@ sqlite_path = "keys.db"
         os.rename(self.folder / "keys.db.kek", self.folder / "gone")
         self.run_tool("key", "show", "k")
         self.assertEqual(self.run_tool("rewrap", "--to", kek, "--json").object, {"key_encryption_key": kek})
+        self.assertEqual(self.run_tool("rotate", "--json").object, {"records": 1})
+        self.assertIn("alg", self.run_tool("key", "show", "k").text)
         self.fails("not_found", "rewrap", "--to", KEY + "nobody")
+        self.fails("usage", "--as", "admin", "rewrap", "--to", kek)
         self.fails("usage", "rewrap")
 
     def test_an_hsm_out_of_reach(self):

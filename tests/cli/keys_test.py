@@ -3,6 +3,7 @@
 import base64
 import json
 import os
+import sqlite3
 import unittest
 
 from jwcrypto import jwk
@@ -222,6 +223,27 @@ class ChangedKeys(Case):
                          "alice")
         self.fails("forbidden", "--as", "bob", "key", "destroy", "--yes", "hers")
         self.assertEqual(self.run_tool("--as", "bob", "key", "list", "-q").out, b"")
+
+    def test_rotate(self):
+        self.create("--uid", "k")
+        kek, old = self.folder / "keys.db.kek", self.folder / "keys.db.kek.old"
+        before = kek.read_bytes()
+        said = self.run_tool("rotate", "--json")
+        self.assertEqual(said.object, {"records": 1})
+        self.assertNotIn(b"sealing", said.err)  # progress is for a terminal alone
+        self.assertIn(b"keys.db.kek.old", said.err)
+        self.assertEqual(old.read_bytes(), before)
+        self.assertNotEqual(kek.read_bytes(), before)
+        self.run_tool("key", "show", "k")
+        self.assertIn("conflict", self.fails("conflict", "rotate"))
+        old.unlink()
+        holder = sqlite3.connect(self.folder / "keys.db")
+        holder.execute("SELECT count(*) FROM keys").fetchone()
+        self.assertIn(b"unavailable", self.run_tool("rotate", code=19).err)
+        holder.close()
+        self.fails("usage", "--as", "bob", "rotate")
+        self.assertIn("1 record is under a new key", self.run_tool("rotate").text)
+        self.run_tool("key", "show", "k")
 
 
 if __name__ == "__main__":

@@ -132,6 +132,15 @@ class AtTheTerminal(Case):
         self.assertEqual(code, 0)
         self.assertRegex(seen, rb"jwekms_[\w-]{43}\n\n\[\[auth\.tokens\]\]\n")
 
+    def test_a_rotation_shows_how_far_it_is(self):
+        self.create("--uid", "k2")
+        seen, code = Terminal([*self.place, "rotate"], self.folder).finish()
+        self.assertEqual(code, 0, seen)
+        self.assertIn(b"sealing records anew: 2 of 2 (100 %)", seen)
+        self.assertIn(b"Done: 2 records are under a new key.", seen)
+        for uid in ("k", "k2"):
+            self.assertEqual(self.run_tool("decrypt", stdin=self.run_tool("encrypt", "--to", uid, stdin="x").out).out, b"x")
+
     def test_it_says_that_it_waits(self):
         terminal = Terminal([*self.place, "decrypt"], self.folder)
         terminal.read_until(b"Ctrl-D ends")

@@ -121,6 +121,28 @@ TEST_CASE("an HSM wraps the key of a new database, and unwraps it later", "[db]"
   CHECK(entry_of(dir) == entry);
 }
 
+TEST_CASE("a rotation has the HSM wrap a new key", "[db][rotation]") {
+  const TempDir dir;
+  const auto hsm = std::make_shared<FakeHsm>(1);
+  (void)open_with(dir, hsm).value()->create(oct_request("k")).value();
+  const Bytes old = entry_of(dir);
+  const DatabaseOptions options = options_in(dir);
+  const auto rotate = [&] {
+    return db::rotate_kek(library(), db::make_store(options, db::Sharing::alone), options, hsm, {});
+  };
+  CHECK(code_of(rotate()) == "ok");
+  CHECK(hsm->inverted_key(entry_of(dir)) != hsm->inverted_key(old));
+  CHECK(works(*open_with(dir, hsm).value(), "k"));
+  hsm->down = true;
+  CHECK(code_of(rotate()) == "unavailable");
+  hsm->down = false;
+  CHECK(code_of(rotate()) == "ok");
+  CHECK(works(*open_with(dir, hsm).value(), "k"));
+  // Who puts the old entry back has a key that opens nothing.
+  set_entry(dir, old);
+  CHECK_FALSE(works(*open_with(dir, hsm).value(), "k"));
+}
+
 TEST_CASE("the key is in one locked page and in no file", "[db]") {
   const TempDir dir;
   const auto hsm = std::make_shared<FakeHsm>(1);

@@ -103,6 +103,27 @@ TEST_CASE("a refused call reaches neither keys nor providers", "[gate][threat]")
   CHECK(world.hsm->calls().all() == world.hsm->calls().resolve);
 }
 
+TEST_CASE("a token is not decrypted for one who may not have it encrypted again",
+          "[gate][threat]") {
+  const auto cloud = std::make_shared<FullProvider>("cloud:");
+  cloud->owners = true;
+  cloud->put("cloud:mine", KeyType::rsa, "olga");
+  cloud->put("cloud:others", KeyType::rsa, "zoe");
+  cloud->put("cloud:symmetric", KeyType::oct, "olga");
+  const Kms olga = as(Kms(library(), {cloud}, Policy::permissive()), "olga");
+  const std::string token = rsa_token("cloud:mine");
+  const auto outcome = [&](const EncryptOptions& to) {
+    return code_of(reencrypt(olga, token, {}, to));
+  };
+  CHECK(outcome({.key = "cloud:others"}) == "forbidden");
+  CHECK(outcome({.key = "cloud:none"}) == "not_found");
+  CHECK(outcome({.key = "cloud:symmetric"}) == "crypto_failure");
+  CHECK(outcome({.key = "cloud:mine", .alg = Alg::RSA1_5}) == "unsupported_algorithm");
+  CHECK(cloud->calls().all() == cloud->calls().resolve);
+  CHECK(outcome({.key = "cloud:mine"}) == "ok");
+  CHECK(cloud->calls().unwrap == 1);
+}
+
 TEST_CASE("of several recipients the first whose key one may use is taken", "[gate]") {
   const TempDir folder;
   const Kms host = open(options_in(folder)).value();

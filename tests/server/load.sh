@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
-# Load with wrk: `dir` and one-shot decryption at 64 connections, with 1,000 idle connections beside
-# them, and the server's memory before and after. Fails on any error or when memory grows.
-# usage: load.sh SERVER [SECONDS]     (default 5 for each kind; 60 and 600 are the long forms)
+# Load with wrk: `dir` and one-shot decryption at 64 connections, with 500 idle and 500 trickling
+# connections beside them, and the server's memory each minute. Fails on any error, on a connection
+# lost, or when memory grows by more than slack.
+# usage: load.sh SERVER [SECONDS]     for each kind: default 5; 60 in the long form, 300 for ten minutes
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 export JWEKMS_SERVER=$1 PYTHONDONTWRITEBYTECODE=1

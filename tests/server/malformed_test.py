@@ -66,7 +66,7 @@ class Malformed(harness.TestCase):
             self.assertTrue(status < 500 or status == 503, (data, answer))
         if answer:
             self.assertTrue(statuses, (data, answer))
-        if statuses and statuses[-1] >= 400:
+        if statuses and statuses[-1] >= 400 and not data.startswith(b"HEAD "):
             # Each error has the API's shape, and says nothing of the request.
             body = json.loads(answer.rsplit(b"\r\n\r\n", 1)[1])
             self.assertTrue(set(body) >= {"error", "description"} or "tag" in body, answer)

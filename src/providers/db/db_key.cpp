@@ -5,7 +5,7 @@
 #include <array>
 #include <string>
 
-#include "crypto/public_jwk.hpp"
+#include "core/public_jwk.hpp"
 #include "crypto/rsa_key.hpp"
 
 namespace jwekms::db {
@@ -52,7 +52,7 @@ class RsaDbKey final : public Key {
   Result<std::string> public_jwk() const override {
     const Result<crypto::RsaKey::Public> numbers = rsa_->public_numbers();
     if (!numbers) return numbers.error();
-    return crypto::write_public_jwk(info_, numbers->n, numbers->e);
+    return core::write_public_jwk(info_, numbers->n, numbers->e);
   }
 
  private:

@@ -304,8 +304,8 @@ class DatabaseProvider final : public KeyProvider {
 
 }  // namespace
 
-std::shared_ptr<Store> make_store(const DatabaseOptions& options) {
-  return make_sqlite_store(options.path, options.busy_timeout);
+std::shared_ptr<Store> make_store(const DatabaseOptions& options, Sharing sharing) {
+  return make_sqlite_store(options.path, options.busy_timeout, sharing);
 }
 
 Result<std::shared_ptr<KeyProvider>> open_database(std::shared_ptr<const crypto::Library> library,
@@ -331,6 +331,16 @@ Result<void> rewrap_kek(std::shared_ptr<const crypto::Library> library,
       Vault::open(std::move(library), std::move(store), options, std::move(wrapper), {});
   if (!vault) return vault.error();
   return (*vault)->rewrap(to);
+}
+
+Result<void> rotate_kek(std::shared_ptr<const crypto::Library> library,
+                        std::shared_ptr<Store> store, const DatabaseOptions& options,
+                        std::shared_ptr<core::KekWrapper> wrapper, const ProgressSink& progress) {
+  if (const Result<void> opened = store->open(); !opened) return opened;
+  const Result<std::shared_ptr<const Vault>> vault =
+      Vault::open(std::move(library), std::move(store), options, std::move(wrapper), {});
+  if (!vault) return vault.error();
+  return (*vault)->rotate(progress);
 }
 
 }  // namespace jwekms::db

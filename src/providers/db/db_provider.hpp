@@ -14,7 +14,8 @@
 namespace jwekms::db {
 
 /// The rows of the database of `options`; it is neither made nor touched before open_database().
-[[nodiscard]] std::shared_ptr<Store> make_store(const DatabaseOptions& options);
+[[nodiscard]] std::shared_ptr<Store> make_store(const DatabaseOptions& options,
+                                                Sharing sharing = Sharing::many);
 
 /// Opens the database of `options`, and makes it and its key-encryption key file where there are
 /// none. A forked child may go on using the provider; it must not open the same file again while
@@ -38,5 +39,13 @@ namespace jwekms::db {
                                       std::shared_ptr<Store> store, const DatabaseOptions& options,
                                       std::shared_ptr<core::KekWrapper> wrapper,
                                       core::KekWrapper& to);
+
+/// Seals an existing database anew, under a fresh key-encryption key that is kept where the one
+/// before was. Errors: as above, and conflict (the old key file of an earlier rotation is there).
+/// @param store  opened by nobody else, Sharing::alone.
+[[nodiscard]] Result<void> rotate_kek(std::shared_ptr<const crypto::Library> library,
+                                      std::shared_ptr<Store> store, const DatabaseOptions& options,
+                                      std::shared_ptr<core::KekWrapper> wrapper,
+                                      const ProgressSink& progress);
 
 }  // namespace jwekms::db

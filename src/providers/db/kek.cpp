@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <cstdio>
 #include <new>
 
 #include "jwekms/base64url.hpp"
@@ -93,6 +94,29 @@ Result<std::optional<HeldKek>> read_kek_file(const std::string& path) {
   const std::span<std::uint8_t> key = decoded.bytes(InsecureSecretAccess::token());
   if (bytes.back() != '\n' || !base64url::decode_secret(text, key.data())) return damaged_file;
   return std::optional<HeldKek>{HeldKek(key.first<Kek::capacity>())};
+}
+
+std::string next_kek_path(const std::string& path) { return path + ".next"; }
+std::string old_kek_path(const std::string& path) { return path + ".old"; }
+
+Result<void> make_next_kek_file(const crypto::Library& library, const std::string& path) {
+  constexpr Error old_is_there{Errc::conflict, 0,
+                               "the key file before the last rotation, \".old\", is still there"};
+  struct stat about {};
+  if (lstat(old_kek_path(path).c_str(), &about) == 0) return old_is_there;
+  (void)unlink(next_kek_path(path).c_str());
+  const Result<bool> made = make_kek_file(library, next_kek_path(path));
+  if (!made) return made.error();
+  return *made ? Result<void>{} : Error{Errc::conflict, 0, "somebody else is rotating the key"};
+}
+
+Result<void> promote_next_kek_file(const std::string& path) {
+  constexpr Error failed{Errc::unavailable, 0, "the new key file cannot take its place"};
+  // link(2) first: there is a file in use at any time.
+  if (link(path.c_str(), old_kek_path(path).c_str()) != 0 && errno != EEXIST && errno != ENOENT)
+    return failed;
+  if (std::rename(next_kek_path(path).c_str(), path.c_str()) != 0 && errno != ENOENT) return failed;
+  return sync_directory_of(path) ? Result<void>{} : failed;
 }
 
 Result<bool> make_kek_file(const crypto::Library& library, const std::string& path) {

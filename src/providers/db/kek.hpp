@@ -39,4 +39,18 @@ class HeldKek {
 /// @return true if this call made it. Errors: unavailable.
 [[nodiscard]] Result<bool> make_kek_file(const crypto::Library& library, const std::string& path);
 
+// A rotation makes the new key's file beside the one in use, and puts it in its place when all
+// records are sealed under it. Whoever opens the database in between does the latter.
+
+[[nodiscard]] std::string next_kek_path(const std::string& path);
+[[nodiscard]] std::string old_kek_path(const std::string& path);
+
+/// Makes the next file, in place of one that an interrupted rotation left. Errors: unavailable,
+/// conflict (there is an old file).
+[[nodiscard]] Result<void> make_next_kek_file(const crypto::Library& library,
+                                              const std::string& path);
+/// Keeps the file in use as the old one, and puts the next one in its place. Does no harm when it
+/// has been done. Errors: unavailable.
+[[nodiscard]] Result<void> promote_next_kek_file(const std::string& path);
+
 }  // namespace jwekms::db

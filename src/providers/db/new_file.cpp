@@ -35,8 +35,9 @@ constexpr Error cannot_create{Errc::unavailable, 0, "a file of the database cann
   return path + suffix;
 }
 
-/// A name is on disk when its directory is.
-[[nodiscard]] bool sync_directory_of(const std::string& path) {
+}  // namespace
+
+bool sync_directory_of(const std::string& path) {
   const std::size_t slash = path.rfind('/');
   const std::string directory = slash == std::string::npos ? "."
                                 : slash == 0               ? "/"
@@ -44,8 +45,6 @@ constexpr Error cannot_create{Errc::unavailable, 0, "a file of the database cann
   const Fd fd(::open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   return fd.open() && fsync(fd.get()) == 0;
 }
-
-}  // namespace
 
 Fd::~Fd() {
   if (fd_ >= 0) (void)close(fd_);

@@ -16,6 +16,9 @@ namespace jwekms::db {
 [[nodiscard]] Result<bool> make_new_file(const std::string& path,
                                          std::span<const std::uint8_t> contents);
 
+/// A name is on disk when its directory is. False: it could not be told to be.
+[[nodiscard]] bool sync_directory_of(const std::string& path);
+
 /// A file descriptor that closes itself.
 class Fd {
  public:

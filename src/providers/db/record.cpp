@@ -197,6 +197,36 @@ Result<GrantRow> seal_grant(const crypto::Library& library, const Kek& kek, Gran
   return row;
 }
 
+Result<void> reseal(const crypto::Library& library, const Kek& from, const Kek& to, KeyRow& row) {
+  const Fields fields = fields_of(row);
+  crypto::SecretBuffer secret(row.sealed.size());
+  const auto bytes = secret.bytes(InsecureSecretAccess::token());
+  if (const Result<void> r = unseal(library, from, fields, row.iv, row.sealed, row.tag, bytes); !r)
+    return r;
+  Result<Sealed> sealed = seal(library, to, fields, bytes);
+  if (!sealed) return sealed.error();
+  row.iv = std::move(sealed->iv);
+  row.sealed = std::move(sealed->bytes);
+  row.tag = std::move(sealed->tag);
+  return {};
+}
+
+Result<void> reseal(const crypto::Library& library, const Kek& from, const Kek& to, AliasRow& row) {
+  if (const Result<void> r = check_alias(library, from, row); !r) return r;
+  Result<AliasRow> sealed = seal_alias(library, to, row.alias, row.uid);
+  if (!sealed) return sealed.error();
+  row = *std::move(sealed);
+  return {};
+}
+
+Result<void> reseal(const crypto::Library& library, const Kek& from, const Kek& to, GrantRow& row) {
+  if (const Result<void> r = check_grant(library, from, row); !r) return r;
+  Result<GrantRow> sealed = seal_grant(library, to, row);
+  if (!sealed) return sealed.error();
+  row = *std::move(sealed);
+  return {};
+}
+
 Result<void> check_grant(const crypto::Library& library, const Kek& kek, const GrantRow& row) {
   return unseal(library, kek, fields_of(row), row.iv, {}, row.tag, {});
 }

@@ -52,4 +52,12 @@ struct OpenedRecord {
 [[nodiscard]] Result<void> check_grant(const crypto::Library& library, const Kek& kek,
                                        const GrantRow& row);
 
+/// Seals a row anew under another key. Errors: internal_error (damaged).
+[[nodiscard]] Result<void> reseal(const crypto::Library& library, const Kek& from, const Kek& to,
+                                  KeyRow& row);
+[[nodiscard]] Result<void> reseal(const crypto::Library& library, const Kek& from, const Kek& to,
+                                  AliasRow& row);
+[[nodiscard]] Result<void> reseal(const crypto::Library& library, const Kek& from, const Kek& to,
+                                  GrantRow& row);
+
 }  // namespace jwekms::db

@@ -85,8 +85,10 @@ void distrust_schema(sqlite3* handle) {
   (void)sqlite3_db_config(handle, SQLITE_DBCONFIG_ENABLE_VIEW, 0, nullptr);
 }
 
-[[nodiscard]] Result<void> configure(SQLite::Database& database) {
+[[nodiscard]] Result<void> configure(SQLite::Database& database, Sharing sharing) {
   distrust_schema(database.getHandle());
+  // Before the log is first looked at, or others could go on reading.
+  if (sharing == Sharing::alone) database.exec("PRAGMA locking_mode = EXCLUSIVE");
   database.exec(
       "PRAGMA cell_size_check = ON; PRAGMA temp_store = MEMORY;"
       "PRAGMA foreign_keys = ON; PRAGMA secure_delete = ON;");
@@ -190,8 +192,11 @@ Error error_of(const SQLite::Exception& failure) {
 }
 
 SqliteConnection::SqliteConnection(std::string path, std::chrono::milliseconds busy_timeout,
-                                   SqliteConnection* inherited)
-    : path_(std::move(path)), busy_timeout_(busy_timeout), inherited_(inherited) {}
+                                   Sharing sharing, SqliteConnection* inherited)
+    : path_(std::move(path)),
+      busy_timeout_(busy_timeout),
+      sharing_(sharing),
+      inherited_(inherited) {}
 
 SqliteConnection::~SqliteConnection() { close_inherited(); }
 
@@ -233,7 +238,7 @@ Result<void> SqliteConnection::open() {
   // SQLite gives names that begin with ':' a meaning of their own.
   const std::string path = path_.starts_with(':') ? "./" + path_ : path_;
   database_.emplace(path, SQLite::OPEN_READWRITE | SQLite::OPEN_NOMUTEX, static_cast<int>(timeout));
-  if (const Result<void> r = configure(*database_); !r) return r;
+  if (const Result<void> r = configure(*database_, sharing_); !r) return r;
   if (const Result<void> r = migrate(*database_); !r) return r;
   if (lacks_locks(path))
     return Error{Errc::unavailable, 0,

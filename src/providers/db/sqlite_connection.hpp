@@ -10,6 +10,7 @@
 #include <string>
 
 #include "jwekms/result.hpp"
+#include "providers/db/store.hpp"
 
 namespace jwekms::db {
 
@@ -30,7 +31,7 @@ inline constexpr Error damaged_file{Errc::internal_error, 0,
 class SqliteConnection {
  public:
   /// @param inherited  the parent's connection, in a forked child; else null.
-  SqliteConnection(std::string path, std::chrono::milliseconds busy_timeout,
+  SqliteConnection(std::string path, std::chrono::milliseconds busy_timeout, Sharing sharing,
                    SqliteConnection* inherited);
   ~SqliteConnection();
 
@@ -61,6 +62,7 @@ class SqliteConnection {
 
   const std::string path_;
   const std::chrono::milliseconds busy_timeout_;
+  const Sharing sharing_;
   SqliteConnection* inherited_;
   std::mutex mutex_;
   std::atomic<bool> in_use_ = false;

@@ -153,6 +153,98 @@ void delete_aliases(SQLite::Database& database, std::string_view uid, const Alia
   }
 }
 
+/// How far change_all() has come.
+struct Count {
+  std::uint64_t total;
+  const std::function<void(std::uint64_t, std::uint64_t)>& sink;
+  std::uint64_t done = 0;
+  void one_more() {
+    if (++done; sink) sink(done, total);
+  }
+};
+
+[[nodiscard]] std::uint64_t row_count(SQLite::Database& database) {
+  Query query(database,
+              "SELECT (SELECT count(*) FROM keys) + (SELECT count(*) FROM aliases)"
+              " + (SELECT count(*) FROM grants)");
+  return query.next() ? static_cast<std::uint64_t>(query.number_at(0)) : 0;
+}
+
+/// In pages, so that no statement reads what another one writes meanwhile.
+/// @param page    the next rows behind one, and the first ones behind an empty one.
+/// @param change  Result<void>(Row&), and stores it.
+template <class Row, class Page, class Change>
+[[nodiscard]] Result<void> change_rows(Page page, Change change, Count& count) {
+  Row last;
+  for (;;) {
+    std::vector<Row> rows = page(last);
+    if (rows.empty()) return {};
+    for (Row& row : rows) {
+      if (const Result<void> r = change(row); !r) return r;
+      count.one_more();
+    }
+    last = std::move(rows.back());
+  }
+}
+
+[[nodiscard]] Result<void> change_keys(SQLite::Database& database,
+                                       const std::function<Result<void>(KeyRow&)>& change,
+                                       Count& count) {
+  const auto page = [&](const KeyRow& after) {
+    Query query(database,
+                "SELECT " JWEKMS_KEY_COLUMNS " FROM keys WHERE uid > ? ORDER BY uid LIMIT 100");
+    query.bytes(after.uid);
+    std::vector<KeyRow> rows;
+    while (query.next()) rows.push_back(key_row(query));
+    return rows;
+  };
+  const auto store = [&](KeyRow& row) -> Result<void> {
+    if (const Result<void> r = change(row); !r) return r;
+    Query query(database, "UPDATE keys SET iv = ?, sealed = ?, tag = ? WHERE uid = ?");
+    query.bytes(row.iv).bytes(row.sealed).bytes(row.tag).bytes(row.uid).run();
+    return {};
+  };
+  return change_rows<KeyRow>(page, store, count);
+}
+
+[[nodiscard]] Result<void> change_aliases(SQLite::Database& database,
+                                          const std::function<Result<void>(AliasRow&)>& change,
+                                          Count& count) {
+  const auto page = [&](const AliasRow& after) {
+    Query query(database,
+                "SELECT alias, uid, iv, tag FROM aliases WHERE alias > ? ORDER BY alias LIMIT 100");
+    query.bytes(after.alias);
+    std::vector<AliasRow> rows;
+    while (query.next()) rows.push_back(alias_row(query));
+    return rows;
+  };
+  const auto store = [&](AliasRow& row) -> Result<void> {
+    if (const Result<void> r = change(row); !r) return r;
+    Query query(database, "UPDATE aliases SET iv = ?, tag = ? WHERE alias = ?");
+    query.bytes(row.iv).bytes(row.tag).bytes(row.alias).run();
+    return {};
+  };
+  return change_rows<AliasRow>(page, store, count);
+}
+
+[[nodiscard]] Result<void> change_grants(SQLite::Database& database,
+                                         const std::function<Result<void>(GrantRow&)>& change,
+                                         Count& count) {
+  const auto page = [&](const GrantRow& after) {
+    Query query(database, "SELECT " JWEKMS_GRANT_COLUMNS
+                          " FROM grants WHERE (uid, principal) > (?, ?)"
+                          " ORDER BY uid, principal LIMIT 100");
+    return all_grants(query.bytes(after.uid).bytes(after.principal));
+  };
+  const auto store = [&](GrantRow& row) -> Result<void> {
+    if (const Result<void> r = change(row); !r) return r;
+    Query query(database, "UPDATE grants SET iv = ?, tag = ? WHERE uid = ? AND principal = ?");
+    query.bytes(row.iv).bytes(row.tag).bytes(row.uid).bytes(row.principal).run();
+    return {};
+  };
+  return change_rows<GrantRow>(page, store, count);
+}
+
 /// SQLite would make the file itself, but readable by all.
 [[nodiscard]] Result<void> make_file(const std::string& path) {
   struct stat about {};
@@ -182,9 +274,9 @@ class SqliteStore final : public Store {
   }
 
  public:
-  SqliteStore(const std::string& path, std::chrono::milliseconds busy_timeout)
-      : path_(path), connections_([path, busy_timeout](SqliteConnection* inherited, const auto&) {
-          return std::make_unique<SqliteConnection>(path, busy_timeout, inherited);
+  SqliteStore(const std::string& path, std::chrono::milliseconds busy_timeout, Sharing sharing)
+      : path_(path), connections_([=](SqliteConnection* inherited, const auto&) {
+          return std::make_unique<SqliteConnection>(path, busy_timeout, sharing, inherited);
         }) {}
 
   Result<void> open() override {
@@ -369,6 +461,21 @@ class SqliteStore final : public Store {
     });
   }
 
+  Result<void> change_all(
+      std::string_view name, const std::vector<std::uint8_t>& from,
+      const std::vector<std::uint8_t>& to, const RowChanges& changes,
+      const std::function<void(std::uint64_t done, std::uint64_t total)>& progress) override {
+    return change([&](SQLite::Database& database) -> Result<void> {
+      Query entry(database, "UPDATE meta SET value = ? WHERE name = ? AND value = ?");
+      if (entry.bytes(to).text(std::string(name)).bytes(from).run() != 1)
+        return Error{Errc::conflict, 0, "the database was changed by somebody else"};
+      Count count{.total = row_count(database), .sink = progress};
+      if (const Result<void> r = change_keys(database, changes.key, count); !r) return r;
+      if (const Result<void> r = change_aliases(database, changes.alias, count); !r) return r;
+      return change_grants(database, changes.grant, count);
+    });
+  }
+
   Result<bool> scrub() override {
     return use([](SQLite::Database& database) -> Result<bool> {
       return database.execAndGet("PRAGMA wal_checkpoint(TRUNCATE)").getInt() == 0;
@@ -383,8 +490,8 @@ class SqliteStore final : public Store {
 }  // namespace
 
 std::shared_ptr<Store> make_sqlite_store(const std::string& path,
-                                         std::chrono::milliseconds busy_timeout) {
-  return std::make_shared<SqliteStore>(path, busy_timeout);
+                                         std::chrono::milliseconds busy_timeout, Sharing sharing) {
+  return std::make_shared<SqliteStore>(path, busy_timeout, sharing);
 }
 
 }  // namespace jwekms::db

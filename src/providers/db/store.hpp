@@ -62,6 +62,16 @@ struct AliasChange {
   bool remove_all = false;  ///< And the key's grants: it is destroyed.
 };
 
+/// Who may have a database open.
+enum class Sharing : std::uint8_t { many, alone };
+
+/// What happens to each row in turn. An error, or an exception, ends it.
+struct RowChanges {
+  std::function<Result<void>(KeyRow&)> key;
+  std::function<Result<void>(AliasRow&)> alias;
+  std::function<Result<void>(GrantRow&)> grant;
+};
+
 /// Rows in, rows out; no cryptography and no secrets in the clear. Names are opaque bytes. A change
 /// is durable when its call returns. Thread-safe, and usable in a forked child.
 ///
@@ -112,6 +122,15 @@ class Store : public core::EncryptionCounter {
   [[nodiscard]] virtual Result<bool> remove_grant(std::string_view uid,
                                                   std::string_view principal) = 0;
   [[nodiscard]] virtual Result<void> remove_grants(std::string_view uid) = 0;
+
+  /// Stores `iv`, `sealed` and `tag` of all rows as `changes` leave them, and `to` in the place of
+  /// `from`: all of it, or nothing. For a store that is Sharing::alone.
+  /// @param progress  may be empty.
+  /// Errors: also those of `changes`, and conflict (another value stands there by now).
+  [[nodiscard]] virtual Result<void> change_all(
+      std::string_view name, const std::vector<std::uint8_t>& from,
+      const std::vector<std::uint8_t>& to, const RowChanges& changes,
+      const std::function<void(std::uint64_t done, std::uint64_t total)>& progress) = 0;
 
   /// Overwrites what remains of replaced rows outside the tables. False: not now.
   [[nodiscard]] virtual Result<bool> scrub() = 0;

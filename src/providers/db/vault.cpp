@@ -102,13 +102,11 @@ Result<void> Vault::fetch(const Entry& entry, std::optional<HeldKek>& held) cons
   if (!wrapped) return wrapped.error();
   if (*wrapped && !wrapper_) return kept_in_hsm;
   if (!*wrapped && wrapper_) return kept_outside;
+  if (!*wrapped && !held) return find_file(entry, held);
   std::optional<HeldKek> fetched;
   if (*wrapped) {
     fetched.emplace();
     if (const Result<void> r = wrapper_->unwrap(**wrapped, fetched->to_fill()); !r) return r;
-  } else if (!held) {
-    if (const Result<void> r = read_file(fetched); !r) return r;
-    if (!fetched) return file_missing;
   }
   const Result<void> checked = check_kek(*library_, fetched ? fetched->kek() : held->kek(), entry);
   if (checked && fetched) held = std::move(fetched);
@@ -120,6 +118,24 @@ Result<void> Vault::read_file(std::optional<HeldKek>& held) const {
   if (!file) return file.error();
   if (*file) held.emplace(**std::move(file));
   return {};
+}
+
+Result<void> Vault::find_file(const Entry& entry, std::optional<HeldKek>& held) const {
+  std::optional<HeldKek> found;
+  // A second time, should somebody put the next file in its place meanwhile.
+  Result<void> checked = file_missing;
+  for (int attempt = 0; attempt < 2 && !checked; ++attempt) {
+    if (const Result<void> r = read_file(found); !r) return r;
+    checked = found ? check_kek(*library_, found->kek(), entry) : file_missing;
+    if (checked) break;
+    Result<std::optional<HeldKek>> next = read_kek_file(next_kek_path(kek_path_));
+    if (!next) return next.error();
+    if (!*next || !check_kek(*library_, (*next)->kek(), entry)) continue;
+    checked = promote_next_kek_file(kek_path_);
+    found = *std::move(next);
+  }
+  if (checked) held = std::move(found);
+  return checked;
 }
 
 Result<const Kek*> Vault::kek() const {
@@ -148,6 +164,40 @@ Result<void> Vault::rewrap(core::KekWrapper& to) const {
   // What the old key had wrapped does not stay in the log, if that can be helped now.
   (void)store_->scrub();
   return {};
+}
+
+Result<Vault::Entry> Vault::next_entry(std::optional<HeldKek>& fresh) const {
+  if (wrapper_) {
+    Result<HeldKek> made = HeldKek::random(*library_);
+    if (!made) return made.error();
+    fresh = *std::move(made);
+    return wrap_entry(*wrapper_, fresh->kek());
+  }
+  if (kek_path_.empty())
+    return Error{Errc::bad_request, 0, "a key-encryption key that was handed in is not replaced"};
+  if (const Result<void> r = make_next_kek_file(*library_, kek_path_); !r) return r.error();
+  Result<std::optional<HeldKek>> read = read_kek_file(next_kek_path(kek_path_));
+  if (!read) return read.error();
+  if (!*read) return file_missing;
+  fresh = *std::move(read);
+  return write_kek_entry(*library_, fresh->kek(), nullptr);
+}
+
+Result<void> Vault::rotate(const ProgressSink& progress) const {
+  const Result<const Kek*> key = kek();
+  if (!key) return key.error();
+  std::optional<HeldKek> fresh;
+  const Result<Entry> next = next_entry(fresh);
+  if (!next) return next.error();
+  const Result<Entry> old = store_->meta(entry_name, no_new_entry);
+  if (!old) return old.error();
+  const auto anew = [&](auto& row) { return reseal(*library_, **key, fresh->kek(), row); };
+  const Result<void> changed = store_->change_all(
+      entry_name, *old, *next, {.key = anew, .alias = anew, .grant = anew}, progress);
+  if (!changed) return changed;
+  // What is sealed under the old key does not stay in the log, if that can be helped now.
+  (void)store_->scrub();
+  return kek_path_.empty() ? Result<void>{} : promote_next_kek_file(kek_path_);
 }
 
 Result<KeyRow> Vault::seal(const KeyInfo& info, std::span<const std::uint8_t> secret) const {

@@ -43,6 +43,11 @@ class Vault {
   /// was there. The key itself stays the same.
   [[nodiscard]] Result<void> rewrap(core::KekWrapper& to) const;
 
+  /// Seals all rows anew, under a fresh key-encryption key that is kept where the one before was.
+  /// The vault is of no use afterwards. For a store that is Sharing::alone.
+  /// @param progress  may be empty.
+  [[nodiscard]] Result<void> rotate(const ProgressSink& progress) const;
+
  private:
   using Entry = std::vector<std::uint8_t>;  ///< kek_entry.hpp
   struct Held {
@@ -59,6 +64,11 @@ class Vault {
   [[nodiscard]] Result<void> fetch(const Entry& entry, std::optional<HeldKek>& held) const;
   /// Fills `held` unless there is no file.
   [[nodiscard]] Result<void> read_file(std::optional<HeldKek>& held) const;
+  /// Finds the file whose key an entry is about. It is the next one where a rotation was cut off
+  /// between the database's change and the file's.
+  [[nodiscard]] Result<void> find_file(const Entry& entry, std::optional<HeldKek>& held) const;
+  /// A fresh key, as it is kept, and its entry.
+  [[nodiscard]] Result<Entry> next_entry(std::optional<HeldKek>& fresh) const;
   [[nodiscard]] Result<const Kek*> kek() const;
 
   std::shared_ptr<const crypto::Library> library_;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "core/public_jwk.hpp"
 #include "crypto/aes_gcm.hpp"
-#include "crypto/public_jwk.hpp"
 #include "providers/pkcs11/hsm_keys.hpp"
 
 namespace jwekms::pkcs11 {
@@ -99,7 +99,7 @@ class HsmRsaKey final : public HsmKey {
   }
   Result<std::string> public_jwk() const override {
     const crypto::RsaPublicKey& key = rsa_->public_key();
-    return crypto::write_public_jwk(info_, key.n(), key.e());
+    return core::write_public_jwk(info_, key.n(), key.e());
   }
 
  private:

@@ -3,7 +3,7 @@
 
 #include <algorithm>
 
-#include "crypto/public_jwk.hpp"
+#include "core/public_jwk.hpp"
 #include "jwekms/key_uid.hpp"
 
 namespace jwekms::pkcs11 {
@@ -122,7 +122,7 @@ class ReplicatedKey final : public HsmKey {
   }
   Result<std::string> public_jwk() const override {
     const crypto::RsaPublicKey& key = replicas_->reference->rsa()->public_key();
-    return crypto::write_public_jwk(info_, key.n(), key.e());
+    return core::write_public_jwk(info_, key.n(), key.e());
   }
 
  private:

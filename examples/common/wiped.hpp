@@ -6,9 +6,10 @@
 
 #include "jwekms/secret.hpp"
 
-namespace rest {
+namespace common {
 
-/// Wipes what it takes back: requests carry private keys to import, and bearer tokens.
+/// Wipes what it takes back, when a container dies and whenever it grows: for what may be a
+/// payload, a private key, a passphrase or a token.
 template <class T>
 struct WipingAllocator {
   using value_type = T;
@@ -27,4 +28,4 @@ struct WipingAllocator {
   bool operator==(const WipingAllocator&) const noexcept = default;
 };
 
-}  // namespace rest
+}  // namespace common
