@@ -249,7 +249,7 @@ func (k *Kms) ListKeys(ctx context.Context, options ListKeysOptions) (KeyPage, e
 func (k *Kms) command(ctx context.Context, fn function, in ...uintptr) error {
 	failure := new(cError)
 	return k.run(ctx, func() error {
-		return tryWith(fn, failure, in[:len(in):len(in)], uintptr(unsafe.Pointer(failure)))
+		return tryWith(fn, failure, in, uintptr(unsafe.Pointer(failure)))
 	})
 }
 
@@ -262,7 +262,7 @@ func (k *Kms) object(ctx context.Context, fn function, in ...uintptr) (uintptr, 
 		failure cError
 	}
 	err := k.run(ctx, func() error {
-		return tryWith(fn, &out.failure, in[:len(in):len(in)], uintptr(unsafe.Pointer(&out.handle)),
+		return tryWith(fn, &out.failure, in, uintptr(unsafe.Pointer(&out.handle)),
 			uintptr(unsafe.Pointer(&out.failure)))
 	})
 	return out.handle, err

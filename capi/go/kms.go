@@ -123,11 +123,18 @@ func (k *Kms) run(ctx context.Context, body func() error) error {
 		defer leaveThread(outer)
 	}
 	err := body()
-	var failure *Error
-	if errors.As(err, &failure) && failure.Code == ErrUnavailable {
-		failure.cause = ctx.Err()
+	if err != nil {
+		noteCause(err, ctx.Err())
 	}
 	return err
+}
+
+// noteCause is for a provider that gave up by its context: the library saw an outage.
+func noteCause(err, cause error) {
+	var failure *Error
+	if errors.As(err, &failure) && failure.Code == ErrUnavailable {
+		failure.cause = cause
+	}
 }
 
 func (k *Kms) leave() {

@@ -210,18 +210,20 @@ func Version() string {
 // call is for functions that have no jwekms_error.
 //
 //go:uintptrescapes
-func call(fn function, args ...uintptr) uintptr {
-	result, _, _ := purego.SyscallN(functionAddrs[fn], args...)
-	return result
-}
+func call(fn function, args ...uintptr) uintptr { return callWith(fn, nil, args...) }
 
-// callWith is call with arguments ahead of the others that somebody else keeps alive.
+// callWith is call with arguments ahead of the others, which somebody else keeps alive.
 //
 //go:uintptrescapes
 func callWith(fn function, ahead []uintptr, args ...uintptr) uintptr {
-	result, _, _ := purego.SyscallN(functionAddrs[fn], append(ahead, args...)...)
+	var all [maxArguments]uintptr
+	n := copy(all[:], ahead)
+	n += copy(all[n:], args)
+	result, _, _ := purego.SyscallN(functionAddrs[fn], all[:n]...)
 	return result
 }
+
+const maxArguments = 9 // of a C function
 
 // try is for functions that return a jwekms_status. `failure` is their last argument, too.
 //
@@ -230,13 +232,12 @@ func try(fn function, failure *cError, args ...uintptr) error {
 	return tryWith(fn, failure, nil, args...)
 }
 
-// tryWith is try with arguments ahead of the others that somebody else keeps alive.
+// tryWith is try with arguments ahead of the others, which somebody else keeps alive.
 //
 //go:uintptrescapes
 func tryWith(fn function, failure *cError, ahead []uintptr, args ...uintptr) error {
 	*failure = cError{structSize: uint32(unsafe.Sizeof(*failure))}
-	status, _, _ := purego.SyscallN(functionAddrs[fn], append(ahead, args...)...)
-	if status := int32(status); status != 0 {
+	if status := int32(callWith(fn, ahead, args...)); status != 0 {
 		return failure.take(status)
 	}
 	return nil

@@ -128,7 +128,7 @@ func (k *Kms) output(ctx context.Context, guess int, fn function, in ...uintptr)
 	for {
 		out.length = uintptr(len(buffer))
 		err := k.run(ctx, func() error {
-			return tryWith(fn, &out.failure, in[:len(in):len(in)], uintptr(unsafe.Pointer(&buffer[0])),
+			return tryWith(fn, &out.failure, in, uintptr(unsafe.Pointer(&buffer[0])),
 				uintptr(unsafe.Pointer(&out.length)), uintptr(unsafe.Pointer(&out.failure)))
 		})
 		switch {
