@@ -254,6 +254,9 @@ enum {
   JWEKMS_ALLOW_COMPROMISED = 8   ///< Decryption under keys marked compromised.
 };
 
+/// Where keys of the program's own live: jwekms_provider.h says how to make one.
+typedef struct jwekms_provider jwekms_provider;
+
 typedef struct jwekms_open_options {
   uint32_t struct_size;
   uint32_t policy_flags;      ///< JWEKMS_ALLOW_..., or-ed together.
@@ -311,12 +314,15 @@ typedef struct jwekms_open_options {
   size_t admin_count;
   jwekms_audit_callback on_audit;  ///< NULL: no audit.
   void* on_audit_data;             ///< Valid until the last context over it is closed.
+  /// Key providers of the program's own: `provider_count` pointers. Default: none.
+  const jwekms_provider* const* providers;
+  size_t provider_count;
 } jwekms_open_options;
 
 #define JWEKMS_OPEN_OPTIONS_INIT                                                                   \
   {                                                                                                \
     sizeof(jwekms_open_options), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, \
-        0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0                                             \
+        0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0                                       \
   }
 
 /// Opens a context. One with HSMs must be closed before main() returns.

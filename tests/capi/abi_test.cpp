@@ -12,6 +12,7 @@
 #include "jwekms/hsm.hpp"
 #include "jwekms/provider.hpp"
 #include "jwekms/version.hpp"
+#include "jwekms_provider.h"
 #include "struct_size.hpp"
 
 using jwekms::Errc;
@@ -67,6 +68,9 @@ TEST_CASE("published values never change", "[capi][abi]") {
   CHECK(JWEKMS_FINDING_CAN == 2);
   CHECK(JWEKMS_FINDING_CANNOT == 3);
   CHECK(JWEKMS_FINDING_WARNING == 4);
+  CHECK(JWEKMS_PROVIDED_CEK_STAYS == 1);
+  CHECK(JWEKMS_PROVIDED_NO_DECRYPT == 2);
+  CHECK(JWEKMS_PROVIDED_NO_ENCRYPT == 4);
 }
 
 TEST_CASE("C's values are C++'s", "[capi][abi]") {
@@ -167,7 +171,9 @@ TEST_CASE("layouts with 64-bit pointers", "[capi][abi]") {
       {MEMBER(jwekms_open_options, admin_count), 264},
       {MEMBER(jwekms_open_options, on_audit), 272},
       {MEMBER(jwekms_open_options, on_audit_data), 280},
-      {WHOLE(jwekms_open_options), 288},
+      {MEMBER(jwekms_open_options, providers), 288},
+      {MEMBER(jwekms_open_options, provider_count), 296},
+      {WHOLE(jwekms_open_options), 304},
       {MEMBER(jwekms_audit_event, struct_size), 0},
       {MEMBER(jwekms_audit_event, status), 4},
       {MEMBER(jwekms_audit_event, time_ns), 8},
@@ -288,6 +294,75 @@ TEST_CASE("layouts with 64-bit pointers", "[capi][abi]") {
       {MEMBER(jwekms_list_keys_options, prefix), 24},
       {MEMBER(jwekms_list_keys_options, prefix_len), 32},
       {WHOLE(jwekms_list_keys_options), 40},
+      {MEMBER(jwekms_provided_key, struct_size), 0},
+      {MEMBER(jwekms_provided_key, flags), 4},
+      {MEMBER(jwekms_provided_key, key), 8},
+      {MEMBER(jwekms_provided_key, type), 16},
+      {MEMBER(jwekms_provided_key, bits), 20},
+      {MEMBER(jwekms_provided_key, state), 24},
+      {MEMBER(jwekms_provided_key, reserved), 28},
+      {MEMBER(jwekms_provided_key, created_at), 32},
+      {MEMBER(jwekms_provided_key, version), 40},
+      {MEMBER(jwekms_provided_key, uid), 48},
+      {MEMBER(jwekms_provided_key, uid_len), 304},
+      {MEMBER(jwekms_provided_key, algs), 312},
+      {MEMBER(jwekms_provided_key, algs_len), 824},
+      {MEMBER(jwekms_provided_key, enc), 832},
+      {MEMBER(jwekms_provided_key, enc_len), 864},
+      {WHOLE(jwekms_provided_key), 872},
+      {MEMBER(jwekms_provided_cek, struct_size), 0},
+      {MEMBER(jwekms_provided_cek, size), 4},
+      {MEMBER(jwekms_provided_cek, alg), 8},
+      {MEMBER(jwekms_provided_cek, alg_len), 16},
+      {MEMBER(jwekms_provided_cek, enc), 24},
+      {MEMBER(jwekms_provided_cek, enc_len), 32},
+      {MEMBER(jwekms_provided_cek, kid), 40},
+      {MEMBER(jwekms_provided_cek, kid_len), 48},
+      {MEMBER(jwekms_provided_cek, encrypted_key), 56},
+      {MEMBER(jwekms_provided_cek, encrypted_key_len), 64},
+      {WHOLE(jwekms_provided_cek), 72},
+      {MEMBER(jwekms_sealed_content, struct_size), 0},
+      {MEMBER(jwekms_sealed_content, reserved), 4},
+      {MEMBER(jwekms_sealed_content, iv), 8},
+      {MEMBER(jwekms_sealed_content, iv_len), 16},
+      {MEMBER(jwekms_sealed_content, aad), 24},
+      {MEMBER(jwekms_sealed_content, aad_len), 32},
+      {MEMBER(jwekms_sealed_content, ciphertext), 40},
+      {MEMBER(jwekms_sealed_content, ciphertext_len), 48},
+      {MEMBER(jwekms_sealed_content, tag), 56},
+      {MEMBER(jwekms_sealed_content, tag_len), 64},
+      {WHOLE(jwekms_sealed_content), 72},
+      {MEMBER(jwekms_sealing, struct_size), 0},
+      {MEMBER(jwekms_sealing, reserved), 4},
+      {MEMBER(jwekms_sealing, plaintext), 8},
+      {MEMBER(jwekms_sealing, plaintext_len), 16},
+      {MEMBER(jwekms_sealing, aad), 24},
+      {MEMBER(jwekms_sealing, aad_len), 32},
+      {MEMBER(jwekms_sealing, iv), 40},
+      {MEMBER(jwekms_sealing, iv_len), 48},
+      {MEMBER(jwekms_sealing, ciphertext), 56},
+      {MEMBER(jwekms_sealing, ciphertext_len), 64},
+      {MEMBER(jwekms_sealing, tag), 72},
+      {MEMBER(jwekms_sealing, tag_len), 80},
+      {WHOLE(jwekms_sealing), 88},
+      {MEMBER(jwekms_provider, struct_size), 0},
+      {MEMBER(jwekms_provider, flags), 4},
+      {MEMBER(jwekms_provider, prefix), 8},
+      {MEMBER(jwekms_provider, prefix_len), 16},
+      {MEMBER(jwekms_provider, admins), 24},
+      {MEMBER(jwekms_provider, admin_lens), 32},
+      {MEMBER(jwekms_provider, admin_count), 40},
+      {MEMBER(jwekms_provider, data), 48},
+      {MEMBER(jwekms_provider, resolve), 56},
+      {MEMBER(jwekms_provider, release), 64},
+      {MEMBER(jwekms_provider, unwrap), 72},
+      {MEMBER(jwekms_provider, wrap), 80},
+      {MEMBER(jwekms_provider, decrypt), 88},
+      {MEMBER(jwekms_provider, encrypt), 96},
+      {MEMBER(jwekms_provider, public_jwk), 104},
+      {MEMBER(jwekms_provider, after_fork), 112},
+      {MEMBER(jwekms_provider, destroy), 120},
+      {WHOLE(jwekms_provider), 128},
   };
   for (const auto& [row, published] : table) {
     CAPTURE(row.what);
