@@ -33,7 +33,7 @@ type cHSMOptions struct {
 	slots            **cHSMSlot
 	slotCount        uintptr
 	cekBoundary      int32
-	rawRSAFallback   int32
+	rawRSAFallback   int32 `c:"raw_rsa_fallback"`
 	maxSessions      uint32
 	sessionTimeoutMs uint32
 	admins           spans
@@ -72,7 +72,7 @@ type cOpenOptions struct {
 	onWarning         uintptr
 	onWarningData     uintptr
 	rsaMinBits        uint32
-	cacheTTLMs        uint32
+	cacheTTLMs        uint32 `c:"cache_ttl_ms"`
 	busyTimeoutMs     uint32
 	cacheEntries      uint32
 	maxTokenBytes     uintptr
