@@ -2,10 +2,11 @@
 #include <memory>
 #include <utility>
 
+#include "config/open_with.hpp"
 #include "convert.hpp"
+#include "custom_provider.hpp"
 #include "handles.hpp"
 #include "jwekms.h"
-#include "jwekms/open.hpp"
 #include "jwekms/version.hpp"
 
 using namespace jwekms;
@@ -48,9 +49,13 @@ jwekms_status jwekms_open(const jwekms_open_options* options, jwekms_ctx** ctx,
     Options opening;
     const WipedPins wiped(opening.hsms);
     read_open_options(options, opening);
-    Result<Kms> kms = open(opening);
+    const ProviderTables providers = read_providers(options);
+    Result<Kms> kms = config::open_with(
+        opening, [&](const auto& library) { return make_providers(providers, library); });
     if (!kms) return kms.error();
-    out.give(std::make_unique<jwekms_ctx>(jwekms_ctx{*std::move(kms)}));
+    auto ctx_made = std::make_unique<jwekms_ctx>(jwekms_ctx{*std::move(kms)});
+    for (const std::shared_ptr<ProviderTable>& provider : providers) provider->take_over();
+    out.give(std::move(ctx_made));
     return {};
   });
 }

@@ -167,7 +167,6 @@ void read_open_options(const jwekms_open_options* options, Options& to) {
   for (const std::string& slots : texts(o.hsm_pools, o.hsm_pool_lens, o.hsm_pool_count))
     to.hsm_pools.push_back(hsm_pool(slots));
   read_hsms(o.hsms, o.hsm_count, to.hsms);
-  if (o.provider_count != 0) bad_argument("providers are not taken yet");
 }
 
 DecryptOptions decrypt_options(const jwekms_decrypt_options* options) {

@@ -10,6 +10,7 @@
 #include <string_view>
 #include <vector>
 
+#include "entry.hpp"
 #include "jwekms.h"
 #include "jwekms/kms.hpp"
 #include "jwekms/open.hpp"
@@ -24,6 +25,16 @@ namespace jwekms::capi {
 /// A list of texts, copied.
 [[nodiscard]] std::vector<std::string> texts(const char* const* data, const std::size_t* sizes,
                                              std::size_t count);
+
+/// A list of pointers to structs. No configuration has more than 4096; a count above that was never
+/// set by anybody.
+template <class T>
+void check_list(const T* const* all, std::size_t count) {
+  if (count != 0 && all == nullptr) bad_argument("a list of pointers is NULL");
+  if (count > 4096) bad_argument("a list is too long");
+  for (std::size_t i = 0; i < count; ++i)
+    if (all[i] == nullptr) bad_argument("a pointer in a list is NULL");
+}
 
 /// Names separated by spaces; empty for none.
 [[nodiscard]] AlgSet alg_set(const char* names, std::size_t size);

@@ -8,17 +8,6 @@
 namespace jwekms::capi {
 namespace {
 
-/// No HSM and no configuration has more; a count above it was never set by anybody.
-constexpr std::size_t most_pointers = 4096;
-
-template <class T>
-void check_list(const T* const* all, std::size_t count) {
-  if (count != 0 && all == nullptr) bad_argument("a list of pointers is NULL");
-  if (count > most_pointers) bad_argument("a list is too long");
-  for (std::size_t i = 0; i < count; ++i)
-    if (all[i] == nullptr) bad_argument("a pointer in a list is NULL");
-}
-
 void read_slot(const jwekms_hsm_slot& in, HsmSlot& to) {
   const auto o = JWEKMS_READ(jwekms_hsm_slot, reserved, &in);
   require_known(o.flags, JWEKMS_HSM_SLOT_BY_ID);

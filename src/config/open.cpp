@@ -6,6 +6,7 @@
 #include <cstdio>
 #include <filesystem>
 
+#include "config/open_with.hpp"
 #include "core/kek_wrapper.hpp"
 #include "crypto/library.hpp"
 #include "jwekms/key_uid.hpp"
@@ -101,10 +102,16 @@ struct Parts {
 }  // namespace
 
 Result<Kms> open(const Options& options) {
+  return config::open_with(options, [](const auto&) { return config::Providers{}; });
+}
+
+Result<Kms> config::open_with(const Options& options, const MakeProviders& make) {
   const crypto::ErrorQueueGuard guard;
   Result<Parts> parts = open_parts(options);
   if (!parts) return parts.error();
-  std::vector<std::shared_ptr<KeyProvider>> providers = options.providers;
+  Providers providers = options.providers;
+  const Providers made = make(parts->library);
+  providers.insert(providers.end(), made.begin(), made.end());
   providers.insert(providers.end(), parts->hsms.begin(), parts->hsms.end());
   if (parts->store) {
     if (options.database.make_folders) make_folders_of(options.database.path);

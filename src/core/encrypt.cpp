@@ -82,6 +82,8 @@ struct TokenCek {
   }
   Result<NewCek> fresh = key.wrap(alg, enc);
   if (!fresh) return fresh.error();
+  if (fresh->encrypted_key.empty() || fresh->encrypted_key.size() > max_encrypted_key_bytes)
+    return Error{Errc::internal_error, 0, "the key provider wrapped to an impossible size"};
   return TokenCek{std::move(fresh->encrypted_key), std::move(fresh->content_key)};
 }
 

@@ -75,6 +75,9 @@ Result<Gate::Rights> Gate::authorise(Call& call, std::string_view kid, const Fou
   if (!call.is_host()) {
     const Result<KeyProvider*> provider = route(kid);
     if (!provider) return provider.error();
+    // Grants go by the UID: that of another provider's key would open it with that one's.
+    if (const Result<KeyProvider*> own = route(uid); !own || *own != *provider)
+      return Error{Errc::internal_error, 0, "a key provider named a key that is not its own"};
     const std::string_view owner = key ? (*key)->info().owner : std::string_view{};
     // That a key has no public half is for those who may know what it is.
     if (operation == Operation::publish && !(key && (*key)->info().type == KeyType::rsa))

@@ -15,7 +15,9 @@ namespace {
   return false;
 }
 
-[[nodiscard]] bool type_fits(KeyType type, KeyManagement mode) {
+}  // namespace
+
+bool type_fits(KeyType type, KeyManagement mode) noexcept {
   switch (mode) {
     case KeyManagement::rsa_oaep: return type == KeyType::rsa;
     case KeyManagement::direct:
@@ -28,8 +30,6 @@ namespace {
   }
   return false;
 }
-
-}  // namespace
 
 Result<void> check_use(const KeyInfo& key, Operation operation, const AlgRow& alg,
                        const EncRow& enc, const Policy& policy) {

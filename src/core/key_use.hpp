@@ -7,6 +7,9 @@
 
 namespace jwekms::core {
 
+/// Whether keys of a type can serve an `alg` at all.
+[[nodiscard]] bool type_fits(KeyType type, KeyManagement mode) noexcept;
+
 /// Whether a key serves an operation with these algorithms, whoever asks; the gate comes before.
 /// @param operation  decrypt, encrypt or unwrap.
 /// Errors: forbidden (state), crypto_failure (type, size, `alg`, `enc` or use does not fit).

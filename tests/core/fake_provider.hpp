@@ -25,6 +25,8 @@ struct Calls {
 struct Faults {
   std::optional<Error> resolve{}, unwrap{}, unwrap_to_keep{}, wrap{}, content_key{}, decrypt{},
       encrypt{};
+  /// Bytes that wrap() gives, instead of as many as the modulus has.
+  std::optional<std::size_t> encrypted_key_size{};
 };
 
 inline constexpr Error outage{Errc::unavailable, 0, "the HSM is out of reach"};
@@ -86,7 +88,10 @@ class FakeKey final : public Key {
     ++state_->calls.wrap;
     if (state_->faults.wrap) return *state_->faults.wrap;
     const Bytes cek = pattern(enc.cek_bytes, 9);
-    return NewCek{rsa_->wrap(alg, make_cek(cek)).value(), content(enc, make_cek(cek))};
+    NewCek made{rsa_->wrap(alg, make_cek(cek)).value(), content(enc, make_cek(cek))};
+    if (state_->faults.encrypted_key_size)
+      made.encrypted_key.resize(*state_->faults.encrypted_key_size);
+    return made;
   }
   Result<std::shared_ptr<const ContentKey>> content_key(const EncRow& enc) const override {
     ++state_->calls.content_key;

@@ -109,6 +109,18 @@ TEST_CASE("encryption reports outages too", "[outage]") {
   CHECK(code_of(encrypt(kms, bytes("x"), rsa)) == "ok");
 }
 
+TEST_CASE("a provider that wraps to an impossible size overruns nothing", "[outage]") {
+  const Rig rig;
+  const Kms kms = kms_over(rig.provider);
+  for (const std::size_t size : {std::size_t{0}, std::size_t{2049}, std::size_t{100000}}) {
+    INFO(size);
+    rig.provider->faults().encrypted_key_size = size;
+    CHECK(code_of(encrypt(kms, bytes("x"), {.key = "rsa"})) == "internal_error");
+  }
+  rig.provider->faults().encrypted_key_size = 2048;
+  CHECK(code_of(encrypt(kms, bytes("x"), {.key = "rsa"})) == "ok");
+}
+
 TEST_CASE("reencryption reports an outage on either side", "[outage]") {
   const Rig rig;
   const Kms kms = kms_over(rig.provider);

@@ -207,3 +207,35 @@ TEST_CASE("a Kms for a principal stands on its own", "[gate]") {
   const KeyInfo made = olga.create_key({.type = KeyType::oct}).value();
   CHECK(code_of(olga.describe_key(made.uid)) == "ok");
 }
+
+namespace {
+
+/// Answers every name with a key that is another provider's.
+class Impostor final : public KeyProvider {
+ public:
+  explicit Impostor(std::shared_ptr<FullProvider> keys) : keys_(std::move(keys)) {}
+  std::string_view uid_prefix() const noexcept override { return "mine::"; }
+  Result<std::shared_ptr<const Key>> resolve(std::string_view) const override {
+    return keys_->resolve("k");
+  }
+
+ private:
+  std::shared_ptr<FullProvider> keys_;
+};
+
+}  // namespace
+
+TEST_CASE("a provider cannot pass off another's key, and its grants, as its own",
+          "[gate][threat]") {
+  const TempDir folder;
+  const auto keys = std::make_shared<FullProvider>("");
+  keys->put("k", KeyType::rsa);
+  const Kms host = open(options_in(folder, {std::make_shared<Impostor>(keys)})).value();
+  const Bytes der = pkcs8(*rsa_key());
+  (void)host.import_key({.format = KeyFormat::der, .data = der, .uid = "k"}).value();
+  host.grant("k", "dora", {Permission::decrypt}).value();
+  const Kms dora = as(host, "dora");
+  CHECK(decrypt(dora, rsa_token("k")).text() == "content");
+  CHECK(decrypt(dora, rsa_token("mine::x")).text() == "internal_error");
+  CHECK(code_of(dora.describe_key("mine::x")) == "internal_error");
+}

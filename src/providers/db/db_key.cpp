@@ -1,68 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "providers/db/db_key.hpp"
 
-#include <cjson/cJSON.h>
-
 #include <algorithm>
 #include <array>
-#include <new>
 #include <string>
 
+#include "crypto/public_jwk.hpp"
 #include "crypto/rsa_key.hpp"
-#include "jwekms/base64url.hpp"
-#include "jwekms/json.hpp"
 
 namespace jwekms::db {
 
 namespace {
 
 constexpr Error wrong_kind{Errc::crypto_failure, 0, "the key is of the wrong kind"};
-
-struct FreeJson {
-  void operator()(cJSON* tree) const noexcept { cJSON_Delete(tree); }
-  void operator()(char* text) const noexcept { cJSON_free(text); }
-};
-
-/// A flat JSON object for output. cJSON fails in one way only: no memory.
-class JsonObject {
- public:
-  JsonObject() : tree_(need(cJSON_CreateObject())) {}
-  void string(const char* name, const std::string& value) {
-    need(cJSON_AddStringToObject(tree_.get(), name, value.c_str()));
-  }
-  void strings(const char* name, std::initializer_list<const char*> values) {
-    cJSON* array = need(cJSON_AddArrayToObject(tree_.get(), name));
-    for (const char* value : values) cJSON_AddItemToArray(array, need(cJSON_CreateString(value)));
-  }
-  [[nodiscard]] std::string print() const {
-    const std::unique_ptr<char, FreeJson> text(need(cJSON_PrintUnformatted(tree_.get())));
-    return text.get();
-  }
-
- private:
-  template <class T>
-  static T* need(T* pointer) {
-    if (pointer == nullptr) throw std::bad_alloc();
-    return pointer;
-  }
-  std::unique_ptr<cJSON, FreeJson> tree_;
-};
-
-[[nodiscard]] bool is_utf8(std::string_view text) noexcept {
-  while (!text.empty()) {
-    const std::size_t size =
-        static_cast<unsigned char>(text[0]) < 0x80 ? 1 : json::detail::utf8_size(text);
-    if (size == 0) return false;
-    text.remove_prefix(size);
-  }
-  return true;
-}
-
-[[nodiscard]] std::string base64url_of(std::span<const std::uint8_t> bytes) {
-  std::string text(base64url::encoded_size(bytes.size()), '\0');
-  base64url::encode(bytes, text.data());
-  return text;
-}
 
 class RsaDbKey final : public Key {
  public:
@@ -102,17 +52,7 @@ class RsaDbKey final : public Key {
   Result<std::string> public_jwk() const override {
     const Result<crypto::RsaKey::Public> numbers = rsa_->public_numbers();
     if (!numbers) return numbers.error();
-    JsonObject jwk;
-    jwk.string("kty", "RSA");
-    // RFC 7517 §4.5: a `kid` is a string, so a UID that is no UTF-8 cannot be one.
-    if (is_utf8(info_.uid)) jwk.string("kid", info_.uid);
-    jwk.string("use", "enc");
-    for (const AlgRow& r : alg_table)
-      if (info_.algs == AlgSet{r.id}) jwk.string("alg", std::string(r.name));
-    jwk.strings("key_ops", {"wrapKey", "encrypt"});
-    jwk.string("n", base64url_of(numbers->n));
-    jwk.string("e", base64url_of(numbers->e));
-    return jwk.print();
+    return crypto::write_public_jwk(info_, numbers->n, numbers->e);
   }
 
  private:

@@ -34,7 +34,4 @@ class HsmKey : public Key {
     std::shared_ptr<const crypto::Library> library, KeyInfo info, std::shared_ptr<TokenSlot> slot,
     const KeyObject& object, std::shared_ptr<crypto::EncryptionBudget> budget);
 
-/// The public half as a JWK (RFC 7517).
-[[nodiscard]] std::string write_public_jwk(const KeyInfo& info, const crypto::RsaPublicKey& key);
-
 }  // namespace jwekms::pkcs11

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "crypto/aes_gcm.hpp"
+#include "crypto/public_jwk.hpp"
 #include "providers/pkcs11/hsm_keys.hpp"
 
 namespace jwekms::pkcs11 {
@@ -97,7 +98,8 @@ class HsmRsaKey final : public HsmKey {
     return wrong_kind;
   }
   Result<std::string> public_jwk() const override {
-    return write_public_jwk(info_, rsa_->public_key());
+    const crypto::RsaPublicKey& key = rsa_->public_key();
+    return crypto::write_public_jwk(info_, key.n(), key.e());
   }
 
  private:

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "crypto/public_jwk.hpp"
 #include "jwekms/key_uid.hpp"
 
 namespace jwekms::pkcs11 {
@@ -120,7 +121,8 @@ class ReplicatedKey final : public HsmKey {
     return wrong_kind;
   }
   Result<std::string> public_jwk() const override {
-    return write_public_jwk(info_, replicas_->reference->rsa()->public_key());
+    const crypto::RsaPublicKey& key = replicas_->reference->rsa()->public_key();
+    return crypto::write_public_jwk(info_, key.n(), key.e());
   }
 
  private:
