@@ -25,6 +25,7 @@ import (
 	"path"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -35,7 +36,9 @@ func TestMain(m *testing.M) {
 	if os.Getenv("JWEKMS_TEST_KEY_SERVICE") != "" {
 		serveKeys()
 	}
-	os.Exit(m.Run())
+	// Go ends a process without C's exit(). The race detector alone does not, and OpenSSL 3.0's exit
+	// handler then looks for what this thread drew random numbers in, which was closed with its Kms.
+	syscall.Exit(m.Run())
 }
 
 // serveKeys is the other process: it has a key "k", prints where it listens, and ends with its
@@ -449,7 +452,10 @@ func TestKeysAndCEKsThatStay(t *testing.T) {
 			if err != nil || string(got) != plaintext {
 				t.Errorf("%s: %d bytes, %v", alg, len(got), err)
 			}
-			wanted := jwekms.WrappedCEK{Alg: alg, Enc: "A256GCM", Size: 32, Kid: key}
+			wanted := jwekms.WrappedCEK{Alg: alg, Enc: "A256GCM", Size: 32}
+			if alg != "dir" {
+				wanted.Kid = key
+			}
 			if fmt.Sprint(*provider.seen) != fmt.Sprint(wanted) {
 				t.Errorf("%+v", *provider.seen)
 			}
