@@ -104,7 +104,7 @@ type UnwrapKeyOptions struct {
 type ListKeysOptions struct {
 	Limit  int    // Keys on a page, 1 to 1000. Default 100.
 	After  string // The last UID of the page before. Default: the first page.
-	Prefix string // Whose keys: "hsm::softhsm2::0::", or a provider's. Default: the database's.
+	Prefix string // Whose keys: "hsm::softhsm2::", or a provider's. Default: the database's.
 }
 
 // KeyPage is a page of keys in UID order.
