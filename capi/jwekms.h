@@ -327,10 +327,11 @@ typedef struct jwekms_open_options {
 
 /// Opens a context. One with HSMs must be closed before main() returns.
 /// @param ctx  receives a handle, to be closed with jwekms_close().
-/// Errors: bad_request (options), unsupported_algorithm (a policy names what is unknown; the HSM
-/// cannot wrap with `key_encryption_key`), unavailable (database, key file or HSM out of reach, or
-/// a PIN refused), not_found (the HSM has no `key_encryption_key`), crypto_failure (the
-/// key-encryption key is not this database's), internal_error.
+/// Errors: bad_request (options, two providers with one prefix among them), unsupported_algorithm
+/// (a policy names what is unknown; the HSM cannot wrap with `key_encryption_key`), unavailable
+/// (database, key file or HSM out of reach, or a PIN refused), not_found (the HSM has no
+/// `key_encryption_key`), crypto_failure (the key-encryption key is not this database's),
+/// internal_error.
 jwekms_status jwekms_open(const jwekms_open_options* options, jwekms_ctx** ctx,
                           jwekms_error* error);
 

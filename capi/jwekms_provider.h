@@ -109,8 +109,8 @@ typedef struct jwekms_provided_cek {
   size_t alg_len;
   const char* enc;
   size_t enc_len;
-  /// Of a token that is decrypted: the `kid` that it came with, or "". Bytes that a stranger chose,
-  /// and not what says which key it is.
+  /// Of a token whose `encrypted_key` is to be unwrapped, the `kid` that it came with; else "".
+  /// Bytes that a stranger chose, and not what says which key it is.
   const char* kid;
   size_t kid_len;
   /// Of a token that is decrypted: bytes that a stranger chose, at least one. Of one that is made:

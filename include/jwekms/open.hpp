@@ -53,7 +53,7 @@ struct Options {
   DatabaseOptions database{};
   std::vector<HsmOptions> hsms{};  ///< The Kms must not outlive main() when there are any.
   std::vector<HsmPool> hsm_pools{};
-  std::vector<std::shared_ptr<KeyProvider>> providers{};  ///< Your own, beside the database.
+  std::vector<std::shared_ptr<KeyProvider>> providers{};  ///< Your own (provider.hpp).
   Policy policy{};
   /// OpenSSL property query for every algorithm, `fips=yes` for one. The host's own OpenSSL
   /// configuration is neither read nor changed; providers other than the default one come from

@@ -132,7 +132,8 @@ class Key {
 
   /// Unwraps for one decryption, with implicit rejection (RFC 7516 §11.5): whatever is wrong with
   /// `encrypted_key`, the result is a ContentKey over a random CEK, in the same time.
-  /// Errors: unavailable, internal_error; never anything about the token.
+  /// Errors: unavailable, internal_error; where the key lives with somebody who may refuse, also
+  /// forbidden, not_found and unsupported_algorithm; never anything about the token.
   [[nodiscard]] virtual Result<std::unique_ptr<ContentKey>> unwrap(
       const WrappedCek& wrapped) const = 0;
 
@@ -210,6 +211,9 @@ struct KeyPage {
 /// "Not there" is not_found; "cannot tell" is unavailable. The two are never mixed up. What a
 /// provider cannot do it leaves to the defaults below, which answer bad_request. A provider never
 /// asks who calls: the core has authorised each call before it comes here.
+///
+/// A program's own is handed to jwekms::open in Options::providers. After fork() its calls come in
+/// the child as well.
 class KeyProvider {
  public:
   KeyProvider() = default;

@@ -6,7 +6,7 @@
 #include <new>
 #include <string>
 
-#include "fixture.hpp"
+#include "vault.hpp"
 
 namespace {
 
@@ -110,6 +110,35 @@ TEST_CASE("memory runs out", "[capi][memory]") {
     options.uid_len = 57;
     CHECK(fail_each_allocation(
               [&] { return jwekms_create_key(own.get(), &options, nullptr, nullptr); }) > 0);
+  }
+  SECTION("with a provider of the program's own: no handle is lost, nothing destroyed twice") {
+    Vault vault;
+    const jwekms_provider table = vault.table();
+    const jwekms_provider* const providers[] = {&table};
+    jwekms_open_options options = JWEKMS_OPEN_OPTIONS_INIT;
+    options.providers = providers;
+    options.provider_count = 1;
+    jwekms_ctx* opened = nullptr;
+    CHECK(fail_each_allocation([&] { return jwekms_open(&options, &opened, nullptr); }) > 0);
+    CHECK(vault.destroyed == 0);
+    const Ctx own{opened};
+    for (const char* alg : {"RSA-OAEP-256", "dir"}) {
+      const std::string_view key = alg == std::string_view("dir") ? "vault::aes" : "vault::stays";
+      const jwekms_encrypt_options to = encrypt_to(key, alg);
+      std::string made(8192, 'x');
+      std::array<std::uint8_t, 100> out;
+      CHECK(fail_each_allocation([&] {
+              std::size_t size = 8192;
+              return jwekms_encrypt(own.get(), nullptr, 0, &to, made.data(), &size, nullptr);
+            }) > 0);
+      const std::string sent = encrypt(own, "secret", to);
+      CHECK(fail_each_allocation([&] {
+              std::size_t size = out.size();
+              return jwekms_decrypt(own.get(), sent.data(), sent.size(), nullptr, out.data(), &size,
+                                    nullptr);
+            }) > 0);
+    }
+    CHECK(vault.all_released());
   }
   SECTION("in open") {
     const jwekms_open_options options = open_options(keyring().path);

@@ -28,6 +28,7 @@ class Vault {
   std::function<void(jwekms_provided_key&)> on_resolve;
   std::function<void(std::size_t&)> on_size;  ///< Of a CEK, an encrypted_key, a plaintext, a JWK.
   std::function<std::string(std::string)> on_jwk;
+  std::function<void()> on_after_fork;
   std::function<void()> on_call;  ///< Before the work of `unwrap`.
   std::string last_kid;           ///< That `unwrap` or `decrypt` was told.
   std::string prefix = "vault::";
@@ -74,7 +75,7 @@ class Vault {
   static std::string_view text(const char* data, std::size_t size) { return {data, size}; }
 
   static jwekms_status resolve(void* data, const char* kid, std::size_t kid_len,
-                               jwekms_provided_key* key) {
+                               jwekms_provided_key* key) try {
     Vault& vault = of(data);
     if (const jwekms_status status = answer(vault, Call::resolve); status != JWEKMS_OK)
       return status;
@@ -93,6 +94,8 @@ class Vault {
     if (vault.on_resolve) vault.on_resolve(*key);
     ++vault.resolved;
     return JWEKMS_OK;
+  } catch (const std::bad_alloc&) {
+    return JWEKMS_UNAVAILABLE;
   }
   static void release(void* data, void* key) {
     ++of(data).released;
@@ -100,7 +103,7 @@ class Vault {
   }
 
   static jwekms_status unwrap(void* data, void*, const jwekms_provided_cek* wrapped,
-                              std::uint8_t* cek, std::size_t* cek_len) {
+                              std::uint8_t* cek, std::size_t* cek_len) try {
     Vault& vault = of(data);
     if (vault.on_call) vault.on_call();
     const jwekms_status ordered = answer(vault, Call::unwrap);
@@ -110,11 +113,13 @@ class Vault {
     if (vault.on_size) vault.on_size(*cek_len);
     if (ordered != JWEKMS_OK) return ordered;
     return good ? JWEKMS_OK : JWEKMS_DECRYPTION_FAILED;
+  } catch (const std::bad_alloc&) {
+    return JWEKMS_UNAVAILABLE;
   }
 
   static jwekms_status wrap(void* data, void* key, const jwekms_provided_cek* wanted,
                             const std::uint8_t* cek, std::uint8_t* encrypted_key,
-                            std::size_t* encrypted_key_len) {
+                            std::size_t* encrypted_key_len) try {
     Vault& vault = of(data);
     if (const jwekms_status status = answer(vault, Call::wrap); status != JWEKMS_OK) return status;
     const bool stays = static_cast<Held*>(key)->name == "stays";
@@ -126,11 +131,13 @@ class Vault {
       return JWEKMS_INTERNAL_ERROR;
     if (vault.on_size) vault.on_size(*encrypted_key_len);
     return JWEKMS_OK;
+  } catch (const std::bad_alloc&) {
+    return JWEKMS_UNAVAILABLE;
   }
 
   static jwekms_status decrypt(void* data, void* key, const jwekms_provided_cek* cek,
                                const jwekms_sealed_content* content, std::uint8_t* plaintext,
-                               std::size_t* plaintext_len) {
+                               std::size_t* plaintext_len) try {
     Vault& vault = of(data);
     support::Bytes tag(content->tag, content->tag + content->tag_len);
     const bool good = vault.gcm(key, *cek, false, {content->iv, content->iv_len},
@@ -141,10 +148,12 @@ class Vault {
     if (const jwekms_status status = answer(vault, Call::decrypt); status != JWEKMS_OK)
       return status;
     return good ? JWEKMS_OK : JWEKMS_DECRYPTION_FAILED;
+  } catch (const std::bad_alloc&) {
+    return JWEKMS_UNAVAILABLE;
   }
 
   static jwekms_status encrypt(void* data, void* key, const jwekms_provided_cek* cek,
-                               const jwekms_sealing* content) {
+                               const jwekms_sealing* content) try {
     Vault& vault = of(data);
     if (const jwekms_status status = answer(vault, Call::encrypt); status != JWEKMS_OK)
       return status;
@@ -156,9 +165,11 @@ class Vault {
       return JWEKMS_INTERNAL_ERROR;
     std::copy(tag.begin(), tag.end(), content->tag);
     return JWEKMS_OK;
+  } catch (const std::bad_alloc&) {
+    return JWEKMS_UNAVAILABLE;
   }
 
-  static jwekms_status public_jwk(void* data, void*, char* out, std::size_t* out_len) {
+  static jwekms_status public_jwk(void* data, void*, char* out, std::size_t* out_len) try {
     Vault& vault = of(data);
     if (const jwekms_status status = answer(vault, Call::public_jwk); status != JWEKMS_OK)
       return status;
@@ -170,9 +181,12 @@ class Vault {
     *out_len = jwk.size();
     if (vault.on_size) vault.on_size(*out_len);
     return JWEKMS_OK;
+  } catch (const std::bad_alloc&) {
+    return JWEKMS_UNAVAILABLE;
   }
 
   static jwekms_status after_fork(void* data) {
+    if (of(data).on_after_fork) of(data).on_after_fork();
     ++of(data).forked;
     return answer(of(data), Call::after_fork);
   }
@@ -198,7 +212,7 @@ class Vault {
   bool gcm(void* key, const jwekms_provided_cek& cek, bool encrypting,
            std::span<const std::uint8_t> iv, std::span<const std::uint8_t> aad,
            std::span<const std::uint8_t> in, std::uint8_t* out, support::Bytes& tag) {
-    last_kid = text(cek.kid, cek.kid_len);
+    if (cek.kid_len != 0) last_kid = text(cek.kid, cek.kid_len);
     support::Bytes secret = support::pattern(cek.size, 6);
     if (static_cast<Held*>(key)->name == "stays") {
       secret.resize(2048);

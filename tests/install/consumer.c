@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * A round trip with the installed library. usage: consumer DATABASE */
 #include <jwekms.h>
+#include <jwekms_provider.h>
 #include <stdio.h>
 #include <string.h>
 
