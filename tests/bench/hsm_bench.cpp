@@ -117,27 +117,28 @@ class BareProcess final : public Bare {
 };
 
 /// C_UnwrapKey, C_Decrypt, C_DestroyObject: no attribute is read back.
-class BareBoundary : public Bare {
+class BareBoundary final : public Bare {
  public:
   BareBoundary(const std::string& text, const std::string& uid, Hash hash)
       : Bare(text, CKO_PRIVATE_KEY, uid), params_(oaep_params(hash)) {}
 
   bool decrypt(std::span<std::uint8_t> out) override {
-    const CK_OBJECT_HANDLE cek = unwrap(CKK_AES);
+    const CK_OBJECT_HANDLE cek = unwrap();
     const bool opened = decrypt_gcm(cek, out);
     return destroy(cek) && opened;
   }
 
- protected:
+ private:
   /// CK_INVALID_HANDLE when it fails.
-  [[nodiscard]] CK_OBJECT_HANDLE unwrap(CK_KEY_TYPE type) {
+  [[nodiscard]] CK_OBJECT_HANDLE unwrap() {
     CK_OBJECT_CLASS secret = CKO_SECRET_KEY;
+    CK_KEY_TYPE type = CKK_AES;
     CK_BBOOL yes = CK_TRUE, no = CK_FALSE;
     CK_ATTRIBUTE attributes[] = {
         {CKA_CLASS, &secret, sizeof(secret)}, {CKA_KEY_TYPE, &type, sizeof(type)},
         {CKA_TOKEN, &no, sizeof(no)},         {CKA_PRIVATE, &yes, sizeof(yes)},
         {CKA_SENSITIVE, &yes, sizeof(yes)},   {CKA_EXTRACTABLE, &no, sizeof(no)},
-        {CKA_DECRYPT, &yes, sizeof(yes)},     {CKA_SIGN, &yes, sizeof(yes)},
+        {CKA_DECRYPT, &yes, sizeof(yes)},
     };
     CK_MECHANISM mechanism{CKM_RSA_PKCS_OAEP, &params_, sizeof(params_)};
     CK_OBJECT_HANDLE key = CK_INVALID_HANDLE;
@@ -150,29 +151,7 @@ class BareBoundary : public Bare {
     return raw_.f->C_DestroyObject(raw_.session, key) == CKR_OK;
   }
 
- private:
   CK_RSA_PKCS_OAEP_PARAMS params_;
-};
-
-/// The same by a caller who wants to know that the CEK has the size of `enc`, on a token that does
-/// not tell: unwrapped again, as a secret whose length shows in which HMACs take it.
-class BareBoundarySized final : public BareBoundary {
- public:
-  using BareBoundary::BareBoundary;
-  bool decrypt(std::span<std::uint8_t> out) override {
-    const CK_OBJECT_HANDLE secret = unwrap(CKK_GENERIC_SECRET);
-    const bool sized = macs(CKM_SHA_1_HMAC, secret) && macs(CKM_SHA256_HMAC, secret);
-    return destroy(secret) && sized && BareBoundary::decrypt(out);
-  }
-
- private:
-  [[nodiscard]] bool macs(CK_MECHANISM_TYPE type, CK_OBJECT_HANDLE key) {
-    CK_MECHANISM mechanism{type, nullptr, 0};
-    unsigned char data = 0, mac[32];
-    CK_ULONG size = sizeof(mac);
-    return raw_.f->C_SignInit(raw_.session, &mechanism, key) == CKR_OK &&
-           raw_.f->C_Sign(raw_.session, &data, 1, mac, &size) == CKR_OK;
-  }
 };
 
 // ---- Measuring ----
@@ -336,9 +315,6 @@ int main(int argc, char** argv) {
     add_rsa<BareBoundary>("boundary", boundary, kept, Alg::RSA_OAEP, cases);
     if (expected.boundary_sha256)
       add_rsa<BareBoundary>("boundary", boundary, kept, Alg::RSA_OAEP_256, cases);
-    const std::string& how = token::expected_column().at("RSA-OAEP: decrypt, CEK in the HSM");
-    if (how.find("twice") != std::string::npos)
-      add_rsa<BareBoundarySized>("boundary, sized", boundary, kept, Alg::RSA_OAEP, cases);
   }
   std::printf("%-26s %7s %10s %10s %8s %8s\n", token::name().c_str(), "threads", "ours/s", "bare/s",
               "of best", "median");

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "providers/pkcs11/attributes.hpp"
 
+#include <mutex>
+#include <shared_mutex>
+
 namespace jwekms::pkcs11 {
 
 namespace {
@@ -68,6 +71,7 @@ std::string AttributeReader::text(CK_ATTRIBUTE_TYPE type) {
 CK_RV find_objects(const Session& session, Template& wanted, std::vector<CK_OBJECT_HANDLE>& found) {
   found.clear();
   std::vector<CK_OBJECT_HANDLE> batch(session.find_batch);
+  const std::shared_lock searching(*session.copying);
   CK_RV rv = session.f->C_FindObjectsInit(session.handle, wanted.data(), wanted.size());
   if (rv != CKR_OK) return rv;
   for (;;) {

@@ -15,8 +15,8 @@ namespace jwekms::pkcs11 {
 
 /// How the size of an unwrapped CEK is learnt.
 enum class CekSize : std::uint8_t {
-  reported,  ///< CKA_VALUE_LEN.
-  by_hmac,   ///< It reads 0 (SoftHSM); which HMACs a second copy is long enough for tells.
+  reported,   ///< CKA_VALUE_LEN.
+  by_digest,  ///< It reads 0 (SoftHSM); where C_DigestKey pads tells (crypto/sha256_block.hpp).
 };
 
 /// One RSA-OAEP ciphertext, of the modulus's length and below it, and the key to open it.
@@ -31,20 +31,18 @@ struct RsaCiphertext {
 void describe_session_cek(Template& attributes) noexcept;
 void describe_token_cek(Template& attributes, std::string_view label, std::string_view id) noexcept;
 
-/// A session object like an unwrapped CEK, or like the copy of one that HMACs are tried with.
-[[nodiscard]] CK_RV generate_stand_in(const Session& session, CK_KEY_TYPE type,
-                                      std::size_t size_in_bytes, CK_OBJECT_HANDLE& key) noexcept;
+/// A session object like an unwrapped CEK.
+[[nodiscard]] CK_RV generate_stand_in(const Session& session, std::size_t size_in_bytes,
+                                      CK_OBJECT_HANDLE& key) noexcept;
 
 /// Learns whether an object is sensitive and cannot be extracted, as it was asked to be. Some
 /// tokens ignore that.
 [[nodiscard]] Step check_guarded(const Session& session, CK_OBJECT_HANDLE object,
                                  bool& guarded) noexcept;
 
-/// Learns whether what was unwrapped as `object` has exactly `expected` bytes. Makes the same calls
-/// whatever the ciphertext is. Throws std::bad_alloc alone.
-[[nodiscard]] Step check_cek_size(const Session& session, const RsaCiphertext& ciphertext,
-                                  CK_OBJECT_HANDLE object, std::size_t expected, CekSize how,
-                                  bool& fits);
+/// Learns whether a key has exactly `expected` bytes. Throws std::bad_alloc alone.
+[[nodiscard]] Step check_cek_size(const Session& session, CK_OBJECT_HANDLE object,
+                                  std::size_t expected, CekSize how, bool& fits);
 
 /// Unwraps a CEK to a session object, decrypts the content with it and destroys it. Makes the same
 /// calls whatever is wrong with the JWE: a key of the session's own stands in for a CEK that did

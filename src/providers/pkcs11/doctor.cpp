@@ -298,7 +298,7 @@ class Examination {
     const Result<Trial<CekSize>> trial = key.try_unwrap(alg);
     if (!trial) return trial.error();
     std::string how = "C_UnwrapKey, CKM_AES_GCM";
-    if (trial->way == CekSize::by_hmac) how += "; twice, as CKA_VALUE_LEN is not told";
+    if (trial->way == CekSize::by_digest) how += "; its size by C_DigestKey";
     if (!trial->way) how = ending(trial->why, trial->rv);
     const bool can = trial->way.has_value();
     found_for(alg, in_hsm, can, how, hsm_means, needs(alg, CekBoundary::hsm));

@@ -2,6 +2,8 @@
 #include "providers/pkcs11/key_copies.hpp"
 
 #include <algorithm>
+#include <mutex>
+#include <shared_mutex>
 
 #include "providers/pkcs11/cek_object.hpp"
 
@@ -34,9 +36,12 @@ CK_RV KeyCopies::copy(const Session& session, CK_OBJECT_HANDLE key,
   Template attributes;
   attributes.flag(CKA_TOKEN, false);
   attributes.text(CKA_LABEL, {});
-  const CK_RV rv =
-      session.f->C_CopyObject(session.handle, key, attributes.data(), attributes.size(), &copy);
-  if (rv != CKR_OK) return rv;
+  {
+    const std::lock_guard copying(*session.copying);
+    const CK_RV rv =
+        session.f->C_CopyObject(session.handle, key, attributes.data(), attributes.size(), &copy);
+    if (rv != CKR_OK) return rv;
+  }
   ObjectGuard guard(session, copy);
   bool guarded = false;
   if (const Step checked = check_guarded(session, copy, guarded); checked.rv != CKR_OK)
@@ -56,17 +61,16 @@ void KeyCopies::forget_other_epoch(const Session& session) {
   object_epoch_ = session.object_epoch;
 }
 
-Step KeyCopies::stand_in(const Session& session, CK_KEY_TYPE type, std::size_t size_in_bytes,
-                         CK_OBJECT_HANDLE& key) {
+Step KeyCopies::stand_in(const Session& session, std::size_t size_in_bytes, CK_OBJECT_HANDLE& key) {
   forget_other_epoch(session);
   for (const StandIn& known : stand_ins_)
-    if (known.type == type && known.size == size_in_bytes) {
+    if (known.size == size_in_bytes) {
       key = known.key;
       return {};
     }
   stand_ins_.reserve(stand_ins_.size() + 1);
-  const CK_RV rv = generate_stand_in(session, type, size_in_bytes, key);
-  if (rv == CKR_OK) stand_ins_.push_back({type, size_in_bytes, key});
+  const CK_RV rv = generate_stand_in(session, size_in_bytes, key);
+  if (rv == CKR_OK) stand_ins_.push_back({size_in_bytes, key});
   return {rv};
 }
 

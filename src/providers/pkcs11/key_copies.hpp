@@ -33,9 +33,9 @@ class KeyCopies {
   /// @return the fault, when it shows that session, login, handle or token are lost.
   [[nodiscard]] Step replace(const Session& session, CK_OBJECT_HANDLE& key);
 
-  /// A session object of CKK_AES or CKK_GENERIC_SECRET with a random value.
+  /// A session object like an unwrapped CEK, with a random value.
   /// @return what went wrong, if it did.
-  [[nodiscard]] Step stand_in(const Session& session, CK_KEY_TYPE type, std::size_t size_in_bytes,
+  [[nodiscard]] Step stand_in(const Session& session, std::size_t size_in_bytes,
                               CK_OBJECT_HANDLE& key);
 
   /// A copy for the caller to destroy.
@@ -51,7 +51,6 @@ class KeyCopies {
     Clock::time_point good_until;
   };
   struct StandIn {
-    CK_KEY_TYPE type;
     std::size_t size;
     CK_OBJECT_HANDLE key;
   };

@@ -170,6 +170,7 @@ bool Module::start() {
 
 void Module::tear_down() noexcept {
   generation_ = 0;
+  sessions_.clear();
   {
     const std::lock_guard lock(uses_mutex_);
     uses_.clear();

@@ -14,6 +14,7 @@
 #include "core/per_process.hpp"
 #include "jwekms/result.hpp"
 #include "providers/pkcs11/cryptoki.hpp"
+#include "providers/pkcs11/own_sessions.hpp"
 #include "providers/pkcs11/token_list.hpp"
 
 namespace jwekms::pkcs11 {
@@ -58,6 +59,11 @@ class Module {
   /// Precondition: generation() != 0.
   [[nodiscard]] CK_FUNCTION_LIST& functions() const noexcept { return *functions_; }
   [[nodiscard]] const std::vector<Token>& tokens() const noexcept { return list_->tokens(); }
+  [[nodiscard]] OwnSessions& sessions() noexcept { return sessions_; }
+
+  /// Held while an object is copied, and shared while objects are searched for: to a search SoftHSM
+  /// shows a copy that is half done as a second object of the token, with its original's label.
+  [[nodiscard]] std::shared_mutex& copying() noexcept { return copying_; }
 
   /// Notes that a slot is in use, until the module is taken down. @param owner  whose word that is.
   void note_use(const void* owner, CK_SLOT_ID slot);
@@ -101,6 +107,9 @@ class Module {
   std::uint64_t last_generation_ = 0;
   Clock::time_point not_before_{};
   std::chrono::milliseconds back_off_{0};
+
+  OwnSessions sessions_;
+  std::shared_mutex copying_;
 
   std::mutex uses_mutex_;
   std::map<const void*, CK_SLOT_ID> uses_;

@@ -184,11 +184,11 @@ Result<Trial<CekSize>> RsaObject::try_unwrap(const AlgRow& alg) const {
       AttributeReader read(session, object);
       const CK_ULONG size = read.number(CKA_VALUE_LEN).value_or(0);
       if (read.rv() != CKR_OK) return Step{read.rv()};
-      how = size == 0 ? CekSize::by_hmac : CekSize::reported;
+      how = size == 0 ? CekSize::by_digest : CekSize::reported;
       why = "the size of an unwrapped key cannot be learnt";
       for (const std::size_t expected : {16U, 24U, 32U}) {
         bool fits = false;
-        const Step sized = check_cek_size(session, ciphertext, object, expected, how, fits);
+        const Step sized = check_cek_size(session, object, expected, how, fits);
         if (sized.rv != CKR_OK) return sized;
         if (fits != (expected == enc.cek_bytes)) return Step{CKR_ATTRIBUTE_VALUE_INVALID};
       }
@@ -257,7 +257,7 @@ Result<void> RsaObject::unwrap_to_token(const WrappedCek& wrapped, const std::st
         step = check_made(session, object, label, made);
         if (!step || step->rv != CKR_OK) return step;
         bool fits = false;
-        const Step sized = check_cek_size(session, rsa, object, wrapped.enc.cek_bytes, *how, fits);
+        const Step sized = check_cek_size(session, object, wrapped.enc.cek_bytes, *how, fits);
         if (sized.rv != CKR_OK) return sized;
         if (!fits) return wrong_size;
         // No size but 16, 24 and 32 bytes gets past this, whatever the token says of it.

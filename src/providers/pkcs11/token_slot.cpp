@@ -33,24 +33,23 @@ class TokenSlot::Lease {
         generation_(slot.module_->generation()),
         session_epoch_(session_epoch),
         copies_(std::move(idle.copies)),
-        session_{&slot.module_->functions(), idle.session, slot.slot_id_, slot.object_epoch_,
-                 slot.settings_.find_batch,  copies_.get()} {}
+        session_{
+            &slot.module_->functions(), idle.session,  slot.slot_id_,           slot.object_epoch_,
+            slot.settings_.find_batch,  copies_.get(), &slot.module_->copying()} {}
   Lease(Lease&& other) noexcept = default;
   Lease& operator=(Lease&&) = delete;
   ~Lease() {
     if (!gate_.owns_lock()) return;  // moved from
-    if (closed_) return;
-    if (broken_ || session_.spoiled ||
+    if (broken_ || lost_ || session_.spoiled ||
         !slot_->pool_.keep({session_.handle, std::move(copies_)}, session_epoch_))
-      slot_->close_if_ours(session_.handle);
+      slot_->close(session_.handle, lost_);
   }
 
   [[nodiscard]] const Session& session() const noexcept { return session_; }
   [[nodiscard]] std::uint64_t generation() const noexcept { return generation_; }
   void drop_session() noexcept { broken_ = true; }
-  /// Somebody has closed the session. A token may have given its handle to another thread's by now
-  /// (opencryptoki does), and to close that one while it is at work crashes the token.
-  void session_is_closed() noexcept { closed_ = true; }
+  /// The token says that the session is closed.
+  void lose_session() noexcept { lost_ = true; }
 
  private:
   TokenSlot* slot_;
@@ -61,7 +60,7 @@ class TokenSlot::Lease {
   std::unique_ptr<KeyCopies> copies_;
   Session session_;
   bool broken_ = false;
-  bool closed_ = false;
+  bool lost_ = false;
 };
 
 TokenSlot::TokenSlot(std::shared_ptr<Module> module, const Settings& settings,
@@ -77,7 +76,7 @@ TokenSlot::~TokenSlot() {
   module_->forget_use(this);
   if (module_->generation() == 0 || attached_ != module_->generation()) return;
   forget_sessions();
-  if (anchor_generation_ == module_->generation()) close_if_ours(anchor_);
+  if (anchor_generation_ == module_->generation()) close(anchor_);
 }
 
 TokenSlot::Name TokenSlot::token() {
@@ -120,7 +119,7 @@ Result<void> TokenSlot::recover(Fault fault, std::optional<Lease>& lease) {
     case Fault::stuck: lease->drop_session(); return {};
     case Fault::session:
       // Seldom one session alone: whoever closed it closed all, and the login went with the last.
-      lease->session_is_closed();
+      lease->lose_session();
       forget_sessions();
       attached_ = 0;
       return {};
@@ -132,7 +131,7 @@ Result<void> TokenSlot::recover(Fault fault, std::optional<Lease>& lease) {
       object_epoch_.compare_exchange_strong(seen, seen + 1);
       if (pin_tries_->refused()) return pin_was_refused;
       if (rv == CKR_OK) return {};
-      if (classify({rv}) == Fault::session) lease->session_is_closed();
+      if (classify({rv}) == Fault::session) lease->lose_session();
       lease->drop_session();
       forget_sessions();
       attached_ = 0;
@@ -196,7 +195,7 @@ Result<TokenSlot::Lease> TokenSlot::acquire() {
       while (std::optional<SessionPool::Idle> idle = pool_.take(epoch)) {
         if (idle->copies->serve(object_epoch_))
           return Lease(*this, std::move(permit), std::move(gate), *std::move(idle), epoch);
-        close_if_ours(idle->session);
+        close(idle->session);
       }
       auto copies = std::make_unique<KeyCopies>();
       CK_SESSION_HANDLE session = CK_INVALID_HANDLE;
@@ -230,13 +229,15 @@ Fault TokenSlot::attach() {
   const std::optional<Token> token = find_token();
   if (!token) return Fault::device;
   slot_id_ = token->slot_id;
-  // Handles of another generation may name other people's sessions by now.
-  if (anchor_generation_ == generation) close_if_ours(anchor_);
-  anchor_ = CK_INVALID_HANDLE;
-  anchor_generation_ = generation;
-  const CK_RV opened = open_session(anchor_);
+  CK_SESSION_HANDLE anchor = CK_INVALID_HANDLE;
+  const CK_RV opened = open_session(anchor);
   if (opened != CKR_OK)
     return classify({opened}) == Fault::exhausted ? Fault::exhausted : Fault::device;
+  // Now: the login goes with the last session. Handles of another generation may name other
+  // people's sessions by now.
+  if (anchor_generation_ == generation) close(anchor_);
+  anchor_ = anchor;
+  anchor_generation_ = generation;
   const CK_RV rv = log_in(anchor_);
   if (rv != CKR_OK) return Fault::device;
   // A position or a slot id may be another token's next time.
@@ -276,11 +277,11 @@ std::optional<Token> TokenSlot::find_token() const {
 }
 
 CK_RV TokenSlot::open_session(CK_SESSION_HANDLE& session) const {
-  CK_FUNCTION_LIST& f = module_->functions();
-  const CK_RV rv =
-      f.C_OpenSession(slot_id_, CKF_SERIAL_SESSION | CKF_RW_SESSION, nullptr, nullptr, &session);
-  if (rv != CKR_TOKEN_WRITE_PROTECTED) return rv;
-  return f.C_OpenSession(slot_id_, CKF_SERIAL_SESSION, nullptr, nullptr, &session);
+  return module_->sessions().open(module_->functions(), slot_id_, session);
+}
+
+void TokenSlot::close(CK_SESSION_HANDLE session, bool is_lost) const noexcept {
+  module_->sessions().close(module_->functions(), slot_id_, session, is_lost);
 }
 
 bool TokenSlot::is_logged_in(CK_SESSION_HANDLE session) const {
@@ -302,19 +303,8 @@ CK_RV TokenSlot::log_in(CK_SESSION_HANDLE session) {
   return rv == CKR_USER_ALREADY_LOGGED_IN ? CKR_OK : rv;
 }
 
-/// A handle that somebody closed may be another's by now.
-void TokenSlot::close_if_ours(CK_SESSION_HANDLE session) const {
-  if (session == CK_INVALID_HANDLE) return;
-  CK_FUNCTION_LIST& f = module_->functions();
-  CK_SESSION_INFO info{};
-  const CK_RV rv = f.C_GetSessionInfo(session, &info);
-  const bool gone = rv == CKR_SESSION_HANDLE_INVALID || rv == CKR_SESSION_CLOSED ||
-                    (rv == CKR_OK && info.slotID != slot_id_);
-  if (!gone) (void)f.C_CloseSession(session);
-}
-
 void TokenSlot::forget_sessions() {
-  for (const SessionPool::Idle& idle : pool_.begin(++session_epoch_)) close_if_ours(idle.session);
+  for (const SessionPool::Idle& idle : pool_.begin(++session_epoch_)) close(idle.session);
 }
 
 void TokenSlot::drop_copies() {

@@ -30,7 +30,8 @@ struct Session {
   /// Object handles are good for as long as this stays the same.
   std::uint64_t object_epoch;
   unsigned long find_batch;
-  KeyCopies* copies;  ///< The session's own.
+  KeyCopies* copies;           ///< The session's own.
+  std::shared_mutex* copying;  ///< Module::copying().
   /// Something of an operation may be left in the session: nobody is to use it again.
   mutable bool spoiled = false;
 };
@@ -100,7 +101,7 @@ class TokenSlot {
   [[nodiscard]] CK_RV open_session(CK_SESSION_HANDLE& session) const;
   [[nodiscard]] CK_RV log_in(CK_SESSION_HANDLE session);
   [[nodiscard]] bool is_logged_in(CK_SESSION_HANDLE session) const;
-  void close_if_ours(CK_SESSION_HANDLE session) const;
+  void close(CK_SESSION_HANDLE session, bool is_lost = false) const noexcept;
   void forget_sessions();
   [[nodiscard]] bool is_well() const;
   [[nodiscard]] bool is_well_by_the_clock();

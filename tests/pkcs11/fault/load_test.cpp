@@ -84,10 +84,7 @@ void load_a_failing_token(CekBoundary boundary) {
 
 }  // namespace
 
-// By hand: SoftHSM, with sessions closed under its feet, now and then answers so that calls end in
-// internal_error, and opencryptoki has crashed; neither is understood yet. Never seen: a wrong
-// answer about the JWE.
-TEST_CASE("under load a failing token gives right answers or none", "[.long]") {
+TEST_CASE("under load a failing token gives right answers or none") {
   for (const CekBoundary boundary : faulty::boundaries()) load_a_failing_token(boundary);
 }
 
