@@ -110,8 +110,8 @@ type WrappedCEK struct {
 	Alg  string // One that the key serves.
 	Enc  string
 	Size int // Bytes of the CEK, as Enc has it.
-	// Of a token that is decrypted: the kid that it came with, or "". Bytes that a stranger chose, and
-	// not what says which key it is.
+	// Of a token whose encrypted_key is to be unwrapped, the kid that it came with; else "". Bytes that
+	// a stranger chose, and not what says which key it is.
 	Kid string
 	// Of a token that is decrypted: bytes that a stranger chose. Of one that is made: what Wrap gave.
 	// Empty with "dir", and in Wrap itself.

@@ -184,16 +184,20 @@ func TestDecrypterAmongAThousandGoroutines(t *testing.T) {
 	kms := openWith(t, "d::", decrypter{private})
 	var group sync.WaitGroup
 	for i := 0; i < 1000; i++ {
-		plaintext := fmt.Sprint("plaintext ", i)
+		plaintext, good := fmt.Sprint("plaintext ", i), i%2 == 0
 		token := encrypt(t, kms, plaintext, jwekms.EncryptOptions{Key: fmt.Sprint("d::", i)})
+		if !good {
+			dot := strings.IndexByte(token, '.') + 1
+			token = token[:dot] + flip(token[dot:])
+		}
 		group.Add(1)
 		go func() {
 			defer group.Done()
-			if got, err := kms.Decrypt(background, token, nil); err != nil || string(got) != plaintext {
+			got, err := kms.Decrypt(background, token, nil)
+			if good && (err != nil || string(got) != plaintext) {
 				t.Errorf("%q, %v", got, err)
 			}
-			dot := strings.IndexByte(token, '.') + 1
-			if _, err := kms.Decrypt(background, token[:dot]+flip(token[dot:]), nil); !errors.Is(err, jwekms.ErrDecryptionFailed) {
+			if !good && !errors.Is(err, jwekms.ErrDecryptionFailed) {
 				t.Error(err)
 			}
 		}()
