@@ -324,8 +324,11 @@ func TestProviderThatCallsItsKms(t *testing.T) {
 	inside, closed := make(chan bool, 1), make(chan bool)
 	depth := 0
 	provider.resolve = func(ctx context.Context, kid string) (*jwekms.ProvidedKey, error) {
-		if kid == "f::inner" && ctx.Value(name{}) != "inner" {
+		switch {
+		case kid == "f::inner" && ctx.Value(name{}) != "inner":
 			t.Errorf("within: %v", ctx.Value(name{}))
+		case kid == "f::k" && ctx.Value(name{}) == "outer":
+			kms.DescribeKey(context.WithValue(background, name{}, "inner"), "f::inner")
 		}
 		return provider.decrypter.Resolve(ctx, kid)
 	}
