@@ -16,8 +16,6 @@ Result<std::shared_ptr<const Library>> Library::open(const std::string& properti
   const ErrorQueueGuard guard;
   std::shared_ptr<Library> library(new Library);
   library->properties_ = properties;
-  library->ctx_.reset(OSSL_LIB_CTX_new());
-  if (!library->ctx_) throw std::bad_alloc();
   // A new OSSL_LIB_CTX reads no configuration by itself; without one it gets the default provider.
   if (!config_path.empty()) {
     if (OSSL_LIB_CTX_load_config(library->ctx(), config_path.c_str()) != 1)

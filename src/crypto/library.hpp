@@ -6,6 +6,7 @@
 #include <span>
 #include <string>
 
+#include "crypto/lib_ctx.hpp"
 #include "crypto/openssl.hpp"
 #include "jwekms/algorithms.hpp"
 #include "jwekms/result.hpp"
@@ -24,7 +25,9 @@ class Library {
   [[nodiscard]] static Result<std::shared_ptr<const Library>> open(
       const std::string& properties, const std::string& config_path = {});
 
-  [[nodiscard]] OSSL_LIB_CTX* ctx() const noexcept { return ctx_.get(); }
+  [[nodiscard]] OSSL_LIB_CTX* ctx() const { return ctx_.get(); }
+  /// Whoever may draw random numbers here without asking for ctx() says so, see LibCtx.
+  void enter() const { ctx_.enter(); }
   /// Null when there is no property query.
   [[nodiscard]] const char* properties() const noexcept {
     return properties_.empty() ? nullptr : properties_.c_str();
@@ -39,7 +42,7 @@ class Library {
 
  private:
   Library() = default;
-  LibCtxPtr ctx_;
+  LibCtx ctx_;
   ProviderPtr default_provider_;
   std::string properties_;
   CipherPtr gcm_[3];

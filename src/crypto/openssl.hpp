@@ -26,7 +26,7 @@ struct OpensslDeleter {
 template <class T, auto Free>
 using OpensslPtr = std::unique_ptr<T, OpensslDeleter<Free>>;
 
-using LibCtxPtr = OpensslPtr<OSSL_LIB_CTX, OSSL_LIB_CTX_free>;
+using OsslLibCtxPtr = OpensslPtr<OSSL_LIB_CTX, OSSL_LIB_CTX_free>;
 using ProviderPtr = OpensslPtr<OSSL_PROVIDER, OSSL_PROVIDER_unload>;
 using CipherPtr = OpensslPtr<EVP_CIPHER, EVP_CIPHER_free>;
 using CipherCtxPtr = OpensslPtr<EVP_CIPHER_CTX, EVP_CIPHER_CTX_free>;

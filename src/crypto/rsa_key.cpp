@@ -87,6 +87,7 @@ PkeyCtxPtr RsaKey::new_context() const {
 }
 
 Result<void> RsaKey::oaep_decrypt(const WrappedCek& wrapped, OaepOpened& opened) const {
+  library_->enter();  // blinding draws random numbers
   const PkeyCtxPtr ctx(EVP_PKEY_CTX_dup(decrypting_.get()));
   if (!ctx) throw std::bad_alloc();
   // A length other than the modulus's, or a number not below it, is there for everybody to see.

@@ -176,8 +176,8 @@ bool TokenSlot::is_well_by_the_clock() {
 
 Step TokenSlot::believe_absence(const Session& session) {
   if (!is_well()) return {CKR_DEVICE_ERROR};
-  if (!login_lasted(session)) return {CKR_USER_NOT_LOGGED_IN};
-  return {CKR_OK};
+  const bool lasted = log_in(session.handle) == CKR_OK && login_lasted(session);
+  return {lasted ? CKR_OK : CKR_USER_NOT_LOGGED_IN};
 }
 
 // ---- Sessions and login. The gate is held, shared, in everything but acquire() ----
@@ -290,10 +290,11 @@ bool TokenSlot::is_logged_in(CK_SESSION_HANDLE session) const {
          (info.state == CKS_RO_USER_FUNCTIONS || info.state == CKS_RW_USER_FUNCTIONS);
 }
 
+/// Only the token's answer to C_Login is the truth: in the midst of a logout, NSS hides the private
+/// objects and still shows a session that is logged in.
 CK_RV TokenSlot::log_in(CK_SESSION_HANDLE session) {
   if (settings_.slot.login == HsmLogin::none) return CKR_OK;
   const std::lock_guard lock(logging_in_);
-  if (is_logged_in(session)) return CKR_OK;
   const CK_RV rv = pin_tries_->run([&] {
     const auto pin = settings_.pin->bytes(InsecureSecretAccess::token());
     return module_->functions().C_Login(session, CKU_USER, const_cast<std::uint8_t*>(pin.data()),

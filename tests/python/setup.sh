@@ -1,0 +1,16 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+# What the Python binding's tests need and Debian has not, made anew when it changes: an environment
+# with packages from PyPI, and an emulated AWS KMS, a Go module. usage: setup.sh DIR PYTHON
+set -euo pipefail
+dir=$1 python=$2
+list=$(cd "$(dirname "$0")" && pwd)/requirements.txt
+local_kms=github.com/nsmithuk/local-kms@v0.0.0-20260228092603-2a5e92d09ab6
+stamp=$("$python" -V; echo "$local_kms"; cat "$list")
+[[ -f $dir/stamp && $(cat "$dir/stamp") == "$stamp" ]] && exit 0
+command -v go >/dev/null || { echo "missing: go" >&2; exit 1; }
+rm -rf "$dir"
+"$python" -m venv "$dir"
+"$dir/bin/pip" --disable-pip-version-check install --quiet --requirement "$list"
+GOBIN=$dir/bin go install "$local_kms"
+echo "$stamp" >"$dir/stamp"
