@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package jwekms
+
+import (
+	"context"
+	"unsafe"
+)
+
+// Verdict says what kind of finding it is. New values may come.
+type Verdict int32
+
+const (
+	FindingFact    Verdict = 1 // How is what the token says of itself.
+	FindingCan     Verdict = 2 // How is by what call or mechanism.
+	FindingCannot  Verdict = 3 // How is the CKR_... code, Means what follows.
+	FindingWarning Verdict = 4 // How is what was seen, Means what to do about it.
+)
+
+func (v Verdict) String() string { return oneOf(int32(v), "", "fact", "can", "cannot", "warning") }
+
+// Finding is one thing about a token.
+type Finding struct {
+	Slot    uint64 // HSMSlot.Number.
+	What    string // Such as "RSA-OAEP-256: decrypt, CEK in the HSM". The texts stay the same.
+	Verdict Verdict
+	How     string
+	Means   string // "" where nothing follows.
+	Needed  bool   // The HSM's CEKBoundary cannot do without it, under the default policy.
+}
+
+// Doctor tries out what each slot of an HSM can do, with keys that are made for it and destroyed
+// again, and tells what that means for this library. It takes seconds, or minutes on a small card. A
+// slot that is out of reach is an error, and never a finding that it cannot do something.
+//
+// Errors: ErrBadRequest (options), ErrUnavailable (module or token out of reach, or a PIN refused,
+// which is not tried again), ErrInternal.
+func Doctor(ctx context.Context, hsm HSM) ([]Finding, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	if err := loadDefault(); err != nil {
+		return nil, err
+	}
+	var n numbers
+	c := hsm.toC(&n)
+	if n.err != nil {
+		return nil, n.err
+	}
+	callbacksOnce.Do(makeCallbacks)
+	findings := new([]Finding)
+	number := registered.add(findings)
+	defer registered.remove(number)
+	failure := new(cError)
+	err := try(fnDoctor, failure, uintptr(unsafe.Pointer(c)), callbacks.finding, number,
+		uintptr(unsafe.Pointer(failure)))
+	return *findings, err
+}
+
+func onFinding(data, finding uintptr) {
+	defer shield("Doctor")
+	c := (*cFinding)(pointer(finding))
+	findings := registered.get(data).(*[]Finding)
+	*findings = append(*findings, Finding{
+		Slot:    c.slot,
+		What:    c.what.String(),
+		Verdict: Verdict(c.verdict),
+		How:     c.how.String(),
+		Means:   c.means.String(),
+		Needed:  c.needed != 0,
+	})
+}
+
+// RewrapDatabase changes who keeps a database's key-encryption key: from a file to an HSM, or from
+// one key of an HSM to another. The options are those that the database is opened with now; `to` is
+// the UID of the AES-256 key that wraps from now on, in one of its HSMs. The key-encryption key
+// itself stays, so a copy that somebody has of the file, or of the database and the old HSM key,
+// still opens what it opened: destroy them. Who has the database open goes on, and needs the new
+// options after a restart.
+//
+// Errors: those of Open; ErrNotFound (no such database), ErrConflict (changed by another process
+// meanwhile).
+func RewrapDatabase(ctx context.Context, options Options, to string) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	if err := loadDefault(); err != nil {
+		return err
+	}
+	c, hooks, err := options.toC()
+	if err != nil {
+		return err
+	}
+	defer hooks.abandon()
+	failure := new(cError)
+	return try(fnRewrapDatabase, failure, uintptr(unsafe.Pointer(c)),
+		uintptr(unsafe.Pointer(stringData(to))), uintptr(len(to)), uintptr(unsafe.Pointer(failure)))
+}

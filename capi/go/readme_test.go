@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package jwekms_test
+
+import (
+	"os"
+	"regexp"
+	"strings"
+	"testing"
+)
+
+// The programs of README.md are those of the examples, which run: line by line, without indentation.
+func TestReadmeIsTheExamples(t *testing.T) {
+	read := func(name string) string {
+		text, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return regexp.MustCompile(`(?m)^[ \t]+`).ReplaceAllString(string(text), "")
+	}
+	examples := read("example_test.go") + read("example_provider_test.go")
+	blocks := regexp.MustCompile("(?s)```go\n(.*?)```").FindAllStringSubmatch(read("README.md"), -1)
+	if len(blocks) < 7 {
+		t.Errorf("%d programs", len(blocks))
+	}
+	for _, block := range blocks {
+		if !strings.Contains(examples, block[1]) {
+			t.Errorf("not in the examples:\n%s", block[1])
+		}
+	}
+}
