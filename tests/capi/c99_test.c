@@ -25,7 +25,7 @@ static void layouts(void) {
   EXPECT_SOUND(jwekms_error, text);
   EXPECT_SOUND(jwekms_hsm_slot, reserved);
   EXPECT_SOUND(jwekms_hsm_options, admin_count);
-  EXPECT_SOUND(jwekms_open_options, on_audit_data);
+  EXPECT_SOUND(jwekms_open_options, provider_count);
   EXPECT_SOUND(jwekms_audit_event, reserved);
   EXPECT_SOUND(jwekms_finding, reserved);
   EXPECT_SOUND(jwekms_decrypt_options, key_len);

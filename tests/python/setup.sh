@@ -8,9 +8,9 @@ list=$(cd "$(dirname "$0")" && pwd)/requirements.txt
 local_kms=github.com/nsmithuk/local-kms@v0.0.0-20260228092603-2a5e92d09ab6
 stamp=$("$python" -V; echo "$local_kms"; cat "$list")
 [[ -f $dir/stamp && $(cat "$dir/stamp") == "$stamp" ]] && exit 0
-command -v go >/dev/null || { echo "missing: go" >&2; exit 1; }
+go=$(command -v go || echo /usr/lib/go-1.19/bin/go)  # Debian's has no other place
 rm -rf "$dir"
 "$python" -m venv "$dir"
 "$dir/bin/pip" --disable-pip-version-check install --quiet --requirement "$list"
-GOBIN=$dir/bin go install "$local_kms"
+GOBIN=$dir/bin "$go" install "$local_kms"
 echo "$stamp" >"$dir/stamp"

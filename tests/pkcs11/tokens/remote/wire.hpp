@@ -423,6 +423,9 @@ struct Attributes {
   X(C_DecryptFinal, Handle, Output)                                                 \
   X(C_DigestInit, Handle, Mechanism)                                                \
   X(C_Digest, Handle, Data, Output)                                                 \
+  X(C_DigestKey, Handle, Handle)                                                    \
+  X(C_DigestUpdate, Handle, Data)                                                   \
+  X(C_DigestFinal, Handle, Output)                                                  \
   X(C_SignInit, Handle, Mechanism, Handle)                                          \
   X(C_Sign, Handle, Data, Output)                                                   \
   X(C_VerifyInit, Handle, Mechanism, Handle)                                        \
