@@ -9,8 +9,7 @@ presets=("$@")
 [[ ${#presets[@]} -gt 0 ]] || presets=(release asan-ubsan tsan clang)
 export ASAN_OPTIONS=detect_leaks=1:strict_string_checks=1:detect_stack_use_after_return=1
 export UBSAN_OPTIONS=print_stacktrace=1
-export LSAN_OPTIONS=suppressions=$PWD/tests/lsan.supp
-export TSAN_OPTIONS=halt_on_error=1:suppressions=$PWD/tests/tsan.supp
+export TSAN_OPTIONS=halt_on_error=1
 
 for preset in "${presets[@]}"; do
   echo "== $preset: build"

@@ -281,3 +281,32 @@ TEST_CASE("the doctor tells C what it found", "[capi][hsm]") {
   CHECK(findings.all.at("RSA-OAEP: decrypt, CEK in the process").needed == 0);
   CHECK(findings.all.at("CKA_SIGN is off by default").verdict == JWEKMS_FINDING_WARNING);
 }
+
+TEST_CASE("a pool of slots serves the keys of the first", "[capi][hsm]") {
+  Token token;
+  jwekms_hsm_slot spare = token.slot;
+  spare.number = 1;
+  spare.token_label = "spare", spare.token_label_len = 5;
+  const jwekms_hsm_slot* both[] = {&token.slot, &spare};
+  token.hsm.slots = both, token.hsm.slot_count = 2;
+  const std::string uid = fresh_uid();
+  const Info key = create(open_ctx(token.open), uid);
+
+  const auto open_pool = [&](std::string_view text, Ctx& ctx) {
+    const char* pools[] = {text.data()};
+    const std::size_t lens[] = {text.size()};
+    token.open.hsm_pools = pools, token.open.hsm_pool_lens = lens, token.open.hsm_pool_count = 1;
+    jwekms_ctx* opened = nullptr;
+    const jwekms_status status = jwekms_open(&token.open, &opened, nullptr);
+    ctx.reset(opened);
+    return status;
+  };
+  Ctx ctx;
+  REQUIRE(open_pool("hsm::softhsm2::0 hsm::softhsm2::1", ctx) == JWEKMS_OK);
+  for (int n = 0; n < 4; ++n)  // whichever slot it begins with
+    CHECK(decrypt(ctx.get(), encrypt_for(ctx, uid, "RSA-OAEP", "pooled")).plaintext == "pooled");
+
+  for (const std::string_view wrong : {"", "hsm::softhsm2::0", "hsm::softhsm2::0 hsm::softhsm2::0",
+                                       "hsm::softhsm2::0 hsm::nss::7"})
+    CHECK(open_pool(wrong, ctx) == JWEKMS_BAD_REQUEST);
+}
