@@ -1,0 +1,71 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""What loading the library does to its host: nothing. No constructor runs at load time, nothing is
+left for exit(), and the environment is read for an explicit "env:" reference alone.
+
+usage: check_objects.py STATIC_LIBRARY | --self-test
+"""
+import re
+import subprocess
+import sys
+import tempfile
+
+# Functions of the C library that are the host's to call, and the objects that may.
+FORBIDDEN = {
+    "getenv": {"pin.cpp.o"},  # "env:NAME"
+    "secure_getenv": set(), "setenv": set(), "atexit": set(), "on_exit": set(), "__cxa_atexit": set(),
+    # Where a thread has used OpenSSL; its library context waits for it.
+    "__cxa_thread_atexit": {"lib_ctx.cpp.o"},
+    "setlocale": set(), "signal": set(), "sigaction": set(), "exit": set(), "abort": set(), "printf": set(),
+    "puts": set(), "fwrite": set(), "fprintf": {"open.cpp.o"},  # warnings, where nobody takes them
+    "syslog": set(), "system": set(), "popen": set(),
+}
+
+
+def run(*command):
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout
+
+
+def complaints(library):
+    objects = set()
+    for line in run("nm", "-A", "--undefined-only", library).splitlines():
+        _, name, symbol = re.match(r"(.*):([^:]+):\s+[Uw] (\S+)$", line).groups()
+        objects.add(name)
+        if name not in FORBIDDEN.get(symbol, {name}):
+            yield f"{name} calls {symbol}"
+    if not objects:
+        yield "no object with an undefined symbol: not a library of ours"
+    name = None
+    for line in run("readelf", "-SW", library).splitlines():
+        if header := re.match(r"File: .*\((.*)\)", line):
+            name = header[1]
+        elif section := re.search(r" \.(init_array|ctors|preinit_array|fini_array|dtors)\S*", line):
+            yield f"{name} has a section {section[0].strip()}: something runs when it is loaded or unloaded"
+
+
+def self_test():
+    faults = {"static std::string text(std::getenv(\"HOME\"));": ("getenv", "init_array"),
+              "void f() { std::atexit([] {}); }": ("atexit",),
+              "void f() { std::abort(); }": ("abort",),
+              "int f(const char* t) { return std::atoi(t); }": ()}
+    for code, expected in faults.items():
+        with tempfile.TemporaryDirectory() as folder:
+            source = f"{folder}/planted.cpp"
+            with open(source, "w") as file:
+                file.write(f"#include <cstdlib>\n#include <string>\n{code}\n")
+            run("c++", "-c", "-fPIC", source, "-o", f"{folder}/planted.o")
+            run("ar", "rcs", f"{folder}/planted.a", f"{folder}/planted.o")
+            found = list(complaints(f"{folder}/planted.a"))
+            for word in expected:
+                assert any(word in each for each in found), (code, word, found)
+            assert expected or not found, (code, found)
+
+
+if __name__ == "__main__":
+    if len(sys.argv) != 2:
+        sys.exit(__doc__)
+    self_test()
+    found = [] if sys.argv[1] == "--self-test" else list(complaints(sys.argv[1]))
+    for each in found:
+        print(each)
+    sys.exit(1 if found else 0)
