@@ -40,8 +40,8 @@
 /// Threads. Every function may be called from any thread, on the same handle at the same time, save
 /// that nothing may use a handle while, or after, it is freed. After fork() a child may go on with
 /// the contexts of its parent, databases and HSMs too; it does not open the same database file
-/// again beside one that it has inherited. Fork while no other thread is inside a call: the child of
-/// a call to the database finds it JWEKMS_UNAVAILABLE, and one of a call to an HSM may hang.
+/// again beside one that it has inherited. Fork while no other thread is inside a call: the child
+/// of a call to the database finds it JWEKMS_UNAVAILABLE, and one of a call to an HSM may hang.
 ///
 /// Algorithms are named as JOSE names them: "RSA-OAEP-256", "A256GCM" (RFC 7518).
 /// A UID, an alias or a `kid` is 1 to 256 bytes with no NUL among them.
