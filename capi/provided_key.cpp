@@ -158,18 +158,12 @@ class ProvidedRsaKey final : public Key {
     return crypto::make_content_key(library_, wrapped.enc, *std::move(cek));
   }
 
-  Result<Cek> unwrap_to_keep(const WrappedCek& wrapped,
-                             InsecureSecretAccess access) const override {
+  Result<Cek> unwrap_to_keep(const WrappedCek& wrapped, InsecureSecretAccess) const override {
     if (cek_stays_)
       return Error{Errc::forbidden, 0, "this key's CEKs do not leave the key provider"};
     crypto::OaepOpened opened;
     if (const Result<void> r = open(wrapped, opened); !r) return r.error();
-    if (opened.good == 0) return failed;
-    if (opened.size != wrapped.enc.cek_bytes)
-      return Error{Errc::crypto_failure, 0, "the CEK's size does not fit enc"};
-    Cek cek;
-    std::copy_n(opened.bytes.begin(), opened.size, cek.fill(opened.size, access).begin());
-    return cek;
+    return crypto::cek_to_keep(opened, wrapped.enc);
   }
 
   Result<NewCek> wrap(const AlgRow& alg, const EncRow& enc) const override {

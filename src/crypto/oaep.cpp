@@ -58,4 +58,14 @@ void choose_cek(Cek& cek, const OaepOpened& opened) noexcept {
     chosen[i] = static_cast<std::uint8_t>((opened.bytes[i] & mask) | (chosen[i] & ~mask));
 }
 
+Result<Cek> cek_to_keep(const OaepOpened& opened, const EncRow& enc) {
+  if (opened.good == 0) return Error{Errc::decryption_failed, 0, "decryption failed"};
+  if (opened.size != enc.cek_bytes)
+    return Error{Errc::crypto_failure, 0, "the CEK's size does not fit enc"};
+  Cek cek;
+  std::copy_n(opened.bytes.begin(), opened.size,
+              cek.fill(opened.size, InsecureSecretAccess::token()).begin());
+  return cek;
+}
+
 }  // namespace jwekms::crypto

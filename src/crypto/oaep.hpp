@@ -49,4 +49,8 @@ void align_right(std::span<std::uint8_t> em, std::size_t size) noexcept;
 /// replaced if `opened` is good and has that size. Takes the same time in any case.
 void choose_cek(Cek& cek, const OaepOpened& opened) noexcept;
 
+/// The CEK for keeping, where the caller may learn what is wrong with it.
+/// Errors: decryption_failed, crypto_failure (it has not the size that `enc` asks for).
+[[nodiscard]] Result<Cek> cek_to_keep(const OaepOpened& opened, const EncRow& enc);
+
 }  // namespace jwekms::crypto

@@ -131,13 +131,7 @@ Result<Cek> RsaKey::unwrap_or_random(const WrappedCek& wrapped) const {
 Result<Cek> RsaKey::unwrap_to_keep(const WrappedCek& wrapped) const {
   OaepOpened opened;
   if (Result<void> r = oaep_decrypt(wrapped, opened); !r) return r.error();
-  if (opened.good == 0) return Error{Errc::decryption_failed, 0, "decryption failed"};
-  if (opened.size != wrapped.enc.cek_bytes)
-    return Error{Errc::crypto_failure, 0, "the CEK's size does not fit enc"};
-  Cek cek;
-  std::copy_n(opened.bytes.begin(), opened.size,
-              cek.fill(opened.size, InsecureSecretAccess::token()).begin());
-  return cek;
+  return cek_to_keep(opened, wrapped.enc);
 }
 
 Result<std::vector<std::uint8_t>> RsaKey::wrap(const AlgRow& alg, const Cek& cek) const {

@@ -66,18 +66,12 @@ class HsmRsaKey final : public HsmKey {
     return wrong_kind;
   }
 
-  Result<Cek> unwrap_to_keep(const WrappedCek& wrapped,
-                             InsecureSecretAccess access) const override {
+  Result<Cek> unwrap_to_keep(const WrappedCek& wrapped, InsecureSecretAccess) const override {
     if (boundary_ == CekBoundary::hsm)
       return Error{Errc::forbidden, 0, "this key's CEKs do not leave the HSM: keep them there"};
     crypto::OaepOpened opened;
     if (const Result<void> r = rsa_->decrypt(wrapped, opened); !r) return r.error();
-    if (opened.good == 0) return Error{Errc::decryption_failed, 0, "decryption failed"};
-    if (opened.size != wrapped.enc.cek_bytes)
-      return Error{Errc::crypto_failure, 0, "the CEK's size does not fit enc"};
-    Cek cek;
-    std::copy_n(opened.bytes.begin(), opened.size, cek.fill(opened.size, access).begin());
-    return cek;
+    return crypto::cek_to_keep(opened, wrapped.enc);
   }
 
   /// With the public half, in the process: the CEK is this side's own, and so is the plaintext.
