@@ -351,6 +351,26 @@ void jwekms_close(jwekms_ctx* ctx);
 jwekms_status jwekms_rewrap_database(const jwekms_open_options* options, const char* to,
                                      size_t to_len, jwekms_error* error);
 
+/// Receives how far a long task has come, in records.
+/// @param data  as given with the callback.
+/// Called from the thread that does the task. Must return: no exception, no longjmp.
+typedef void (*jwekms_progress_callback)(void* data, uint64_t done, uint64_t total);
+
+/// Gives a database a new key-encryption key, kept where the one before was, and seals every record
+/// anew under it. All or nothing: what ends in the middle, by kill -9 too, has changed nothing and
+/// can be begun again. Nobody may have the database open meanwhile. The old key file becomes
+/// `kek_path` + ".old": old copies of the database open with it alone; destroy it with them, for
+/// there is no other rotation while it is there. With `key_encryption_key`, old copies hold their
+/// own key, for the HSM to unwrap.
+/// @param options      as the database is opened, required. Not with `kek`, which the caller would
+///                     have to replace.
+/// @param on_progress  NULL: nobody is told.
+/// Errors: those of jwekms_open(); not_found (no such database), bad_request (`kek`), conflict (the
+/// old file of an earlier rotation), unavailable (somebody has the database open).
+jwekms_status jwekms_rotate_kek(const jwekms_open_options* options,
+                                jwekms_progress_callback on_progress, void* data,
+                                jwekms_error* error);
+
 // ---- Principals ---------------------------------------------------------------------------------
 // A context of jwekms_open() acts for the host, the program that it is part of, which may do
 // everything. One that acts for a principal authorises every call:

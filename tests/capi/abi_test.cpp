@@ -468,6 +468,13 @@ TEST_CASE("every call reads its options by their size", "[capi][abi]") {
     check_sizes<jwekms_open_options>(open_options(keyring().path), open,
                                      JWEKMS_SIZE_THROUGH(jwekms_open_options, max_inflated_ratio));
   }
+  SECTION("rotate_kek") {
+    jwekms_open_options options = JWEKMS_OPEN_OPTIONS_INIT;
+    options.database_path = "/nonexistent", options.database_path_len = 12;
+    check_sizes<jwekms_open_options>(
+        options, [](const auto* o) { return jwekms_rotate_kek(o, nullptr, nullptr, nullptr); },
+        JWEKMS_SIZE_THROUGH(jwekms_open_options, max_inflated_ratio));
+  }
   SECTION("decrypt") {
     check_sizes<jwekms_decrypt_options>(JWEKMS_DECRYPT_OPTIONS_INIT, [&](const auto* o) {
       return jwekms_decrypt(ctx, token.data(), token.size(), o, nullptr, &size, nullptr);
