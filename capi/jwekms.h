@@ -43,6 +43,10 @@
 /// again beside one that it has inherited. Fork while no other thread is inside a call: the child
 /// of a call to the database finds it JWEKMS_UNAVAILABLE, and one of a call to an HSM may hang.
 ///
+/// Loading. dlopen() with RTLD_LOCAL or RTLD_GLOBAL, from any thread, as often as one likes; dlclose()
+/// leaves the library where it is (-z nodelete), so that threads that have used it may end after it.
+/// A newer file under the same name is seen by processes that start later.
+///
 /// Algorithms are named as JOSE names them: "RSA-OAEP-256", "A256GCM" (RFC 7518).
 /// A UID, an alias or a `kid` is 1 to 256 bytes with no NUL among them.
 
