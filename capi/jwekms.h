@@ -211,7 +211,9 @@ typedef struct jwekms_hsm_options {
 // ---- Context ------------------------------------------------------------------------------------
 
 /// An open key database, the HSMs, the policy that guards both, and the cryptography. The host's
-/// own OpenSSL configuration is neither read nor changed.
+/// own OpenSSL configuration, providers, properties and errors are neither read nor changed. One
+/// thing OpenSSL does not keep apart: with a RAND_METHOD of the host's, it takes the padding of OAEP
+/// and the primes of new RSA keys from there; all else is still drawn from a generator of our own.
 typedef struct jwekms_ctx jwekms_ctx;
 
 /// Receives a warning for the operator; never key or token bytes.

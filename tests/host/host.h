@@ -162,7 +162,7 @@ static inline void add_token(jwekms_open_options* options, Token* token) {
   options->hsm_count = 1;
 }
 
-/// A path in a folder of this process's that rm_folder() removes.
+/// A path in a folder of this process's that rm_folder() removes. Sixteen are valid at once.
 static char host_folder[64];
 static inline const char* in_folder(const char* name) {
   static char paths[16][128];
@@ -181,4 +181,5 @@ static inline void rm_folder(void) {
   char command[128];
   snprintf(command, sizeof command, "rm -rf '%s'", host_folder);
   if (host_folder[0] != '\0') CHECK(system(command) == 0);
+  host_folder[0] = '\0';
 }
