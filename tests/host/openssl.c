@@ -63,20 +63,23 @@ static bool has(const char* digest) {
 static bool available(const char* provider) { return OSSL_PROVIDER_available(NULL, provider) == 1; }
 
 static void providers_of_its_own(void) {
-  CHECK(OSSL_PROVIDER_load(NULL, "legacy") != NULL);
-  CHECK(OSSL_PROVIDER_load(NULL, "default") != NULL);
+  OSSL_PROVIDER* const legacy = OSSL_PROVIDER_load(NULL, "legacy");
+  OSSL_PROVIDER* const usual = OSSL_PROVIDER_load(NULL, "default");
+  CHECK(legacy != NULL && usual != NULL);
   CHECK(has("MD4") && has("SHA2-256"));
   use_library();
   CHECK(available("legacy") && available("default") && !available("base"));
   CHECK(has("MD4") && has("SHA2-256"));
+  CHECK(OSSL_PROVIDER_unload(legacy) == 1 && OSSL_PROVIDER_unload(usual) == 1);
 }
 
 static void the_null_provider_alone(void) {
-  CHECK(OSSL_PROVIDER_load(NULL, "null") != NULL);
-  CHECK(!has("SHA2-256"));
+  OSSL_PROVIDER* const null_provider = OSSL_PROVIDER_load(NULL, "null");
+  CHECK(null_provider != NULL && !has("SHA2-256"));
   use_library();
   CHECK(available("null") && !available("default"));
   CHECK(!has("SHA2-256"));
+  CHECK(OSSL_PROVIDER_unload(null_provider) == 1);
 }
 
 static void fips_by_default(void) {
@@ -88,10 +91,12 @@ static void fips_by_default(void) {
 
 static void another_default_context(void) {
   OSSL_LIB_CTX* const own = OSSL_LIB_CTX_new();
-  CHECK(own != NULL && OSSL_PROVIDER_load(own, "null") != NULL);
+  OSSL_PROVIDER* const null_provider = own == NULL ? NULL : OSSL_PROVIDER_load(own, "null");
+  CHECK(null_provider != NULL);
   OSSL_LIB_CTX* const before = OSSL_LIB_CTX_set0_default(own);
   use_everything();
   CHECK(OSSL_LIB_CTX_set0_default(before) == own);
+  CHECK(OSSL_PROVIDER_unload(null_provider) == 1);
   OSSL_LIB_CTX_free(own);
 }
 
