@@ -118,6 +118,15 @@ int32_t jwekms_status_http(jwekms_status status);
 // ---- HSMs ---------------------------------------------------------------------------------------
 // Keys in an HSM behind PKCS#11. Their UIDs are `hsm::<model>::<slot number>::<label>`, and of the
 // second HSM of one model `hsm::<model>_1::...`. examples/hsm has a page for each model.
+//
+// A host may use the same module itself. PKCS#11 keeps one initialisation and one login for the
+// whole process. What the host has initialised the library never finalises; it never logs out, and
+// closes its own sessions alone: sessions, login and objects of the host's outlive every context.
+// Where the library was first (C_Initialize answers CKR_CRYPTOKI_ALREADY_INITIALIZED), its last
+// context finalises the module, the host's sessions with it: initialise first, or keep a context
+// open. While a context is open, and as long as a session is after it, the token is logged in for
+// the host, too. If the host logs out, closes all sessions or finalises the module under an open
+// context, calls may be JWEKMS_UNAVAILABLE until the library has it up again.
 
 /// For jwekms_hsm_slot.login.
 enum {
