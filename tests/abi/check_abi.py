@@ -16,7 +16,7 @@ The rule: `check_abi.py --write LIBRARY` makes the dump of the version at hand, 
 preset. Until its release is tagged the dump is made anew whenever the ABI changes on purpose, and
 last in the commit that is tagged. From then on it never changes, nor goes away before the SONAME does.
 
-usage: check_abi.py LIBRARY | --write LIBRARY | --self-test      (abigail-tools, a C compiler in $CC)
+usage: check_abi.py LIBRARY | --write LIBRARY | --self-test      (abigail-tools, gcc in $CC)
 """
 import os
 import pathlib
