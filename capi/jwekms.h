@@ -45,7 +45,8 @@
 ///
 /// Loading. dlopen() with RTLD_LOCAL or RTLD_GLOBAL, from any thread, as often as one likes; dlclose()
 /// leaves the library where it is (-z nodelete), so that threads that have used it may end after it.
-/// A newer file under the same name is seen by processes that start later.
+/// A newer file under the same name is seen by processes that start later. A plug-in into which the
+/// static library is linked needs -z nodelete of its own, or is never closed.
 ///
 /// Algorithms are named as JOSE names them: "RSA-OAEP-256", "A256GCM" (RFC 7518).
 /// A UID, an alias or a `kid` is 1 to 256 bytes with no NUL among them.
