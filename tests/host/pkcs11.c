@@ -2,6 +2,7 @@
 // A host that uses the same PKCS#11 module, and the same token, as the library. PKCS#11 keeps one
 // initialisation and one login for the whole process: what that means for both is laid down here.
 // usage: pkcs11 LIBRARY
+#include <openssl/err.h>
 #include <p11-kit/pkcs11.h>
 #include <pthread.h>
 #include <stdbool.h>
@@ -107,7 +108,11 @@ static jwekms_ctx* open_hsm(void) {
   return open_ctx(&library, &options);
 }
 
-static void use_hsm(const jwekms_ctx* ctx) { use(&library, ctx, RSA, "RSA-OAEP"); }
+/// The module has OpenSSL inside: none of its errors reaches the host.
+static void use_hsm(const jwekms_ctx* ctx) {
+  use(&library, ctx, RSA, "RSA-OAEP");
+  CHECK(ERR_peek_error() == 0);
+}
 
 /// Used, too, by a thread that ends.
 static void* use_in_thread(void* ctx) {
@@ -129,6 +134,21 @@ static void use_after_loss(const jwekms_ctx* ctx, const char* token, size_t size
 }
 
 // ---- Who comes first, who goes last ----
+
+/// What the host has in its queue of errors stays, too, as long as no call to the module fails:
+/// SoftHSM then takes the oldest error for the reason, whoever left it there.
+static void errors_in_the_queue(void) {
+  char token[token_size];
+  size_t size;
+  jwekms_ctx* const ctx = open_hsm();
+  use_hsm(ctx);  // tries the key out, with calls that fail
+  ERR_raise(ERR_LIB_USER, 1);
+  encrypt(&library, ctx, RSA, "RSA-OAEP", token, &size);
+  decrypt(&library, ctx, token, size);
+  library.close(open_hsm());
+  library.close(ctx);
+  CHECK(ERR_GET_REASON(ERR_get_error()) == 1 && ERR_get_error() == 0);
+}
 
 static void the_host_first(void) {
   CHECK_CKR(initialize(), CKR_OK);
@@ -217,6 +237,7 @@ int main(int argc, char** argv) {
   jwekms_ctx* const ctx = open_hsm();
   create_key(&library, ctx, RSA, 0);
   library.close(ctx);
+  errors_in_the_queue();
   the_host_first();
   the_host_without_a_login();
   the_host_second();
