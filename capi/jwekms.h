@@ -43,10 +43,10 @@
 /// again beside one that it has inherited. Fork while no other thread is inside a call: the child
 /// of a call to the database finds it JWEKMS_UNAVAILABLE, and one of a call to an HSM may hang.
 ///
-/// Loading. dlopen() with RTLD_LOCAL or RTLD_GLOBAL, from any thread, as often as one likes; dlclose()
-/// leaves the library where it is (-z nodelete), so that threads that have used it may end after it.
-/// A newer file under the same name is seen by processes that start later. A plug-in into which the
-/// static library is linked needs -z nodelete of its own, or is never closed.
+/// Loading. dlopen() with RTLD_LOCAL or RTLD_GLOBAL, from any thread, as often as one likes;
+/// dlclose() leaves the library where it is (-z nodelete), so that threads that have used it may
+/// end after it. A newer file under the same name is seen by processes that start later. A plug-in
+/// into which the static library is linked needs -z nodelete of its own, or is never closed.
 ///
 /// Algorithms are named as JOSE names them: "RSA-OAEP-256", "A256GCM" (RFC 7518).
 /// A UID, an alias or a `kid` is 1 to 256 bytes with no NUL among them.
@@ -128,8 +128,8 @@ int32_t jwekms_status_http(jwekms_status status);
 // open. While a context is open, and as long as a session is after it, the token is logged in for
 // the host, too. If the host logs out, closes all sessions or finalises the module under an open
 // context, calls may be JWEKMS_UNAVAILABLE until the library has it up again. A module that is made
-// with OpenSSL may take a failure of its own from the thread's queue of OpenSSL errors together with
-// what the host has there, as SoftHSM does; it leaves none behind.
+// with OpenSSL may take a failure of its own from the thread's queue of OpenSSL errors together
+// with what the host has there, as SoftHSM does; it leaves none behind.
 
 /// For jwekms_hsm_slot.login.
 enum {
@@ -224,8 +224,9 @@ typedef struct jwekms_hsm_options {
 
 /// An open key database, the HSMs, the policy that guards both, and the cryptography. The host's
 /// own OpenSSL configuration, providers, properties and errors are neither read nor changed. One
-/// thing OpenSSL does not keep apart: with a RAND_METHOD of the host's, it takes the padding of OAEP
-/// and the primes of new RSA keys from there; all else is still drawn from a generator of our own.
+/// thing OpenSSL does not keep apart: with a RAND_METHOD of the host's, it takes the padding of
+/// OAEP and the primes of new RSA keys from there; all else is still drawn from a generator of our
+/// own.
 typedef struct jwekms_ctx jwekms_ctx;
 
 /// Receives a warning for the operator; never key or token bytes.
