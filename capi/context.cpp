@@ -72,3 +72,17 @@ jwekms_status jwekms_rewrap_database(const jwekms_open_options* options, const c
     return rewrap_database(opening, uid);
   });
 }
+
+jwekms_status jwekms_rotate_kek(const jwekms_open_options* options,
+                                jwekms_progress_callback on_progress, void* data,
+                                jwekms_error* error) {
+  return guarded(error, [&] {
+    Options opening;
+    const WipedPins wiped(opening.hsms);
+    read_open_options(options, opening);
+    ProgressSink progress;
+    if (on_progress != nullptr)
+      progress = [&](std::uint64_t done, std::uint64_t total) { on_progress(data, done, total); };
+    return rotate_kek(opening, progress);
+  });
+}

@@ -43,6 +43,11 @@
 /// again beside one that it has inherited. Fork while no other thread is inside a call: the child
 /// of a call to the database finds it JWEKMS_UNAVAILABLE, and one of a call to an HSM may hang.
 ///
+/// Loading. dlopen() with RTLD_LOCAL or RTLD_GLOBAL, from any thread, as often as one likes; dlclose()
+/// leaves the library where it is (-z nodelete), so that threads that have used it may end after it.
+/// A newer file under the same name is seen by processes that start later. A plug-in into which the
+/// static library is linked needs -z nodelete of its own, or is never closed.
+///
 /// Algorithms are named as JOSE names them: "RSA-OAEP-256", "A256GCM" (RFC 7518).
 /// A UID, an alias or a `kid` is 1 to 256 bytes with no NUL among them.
 
@@ -114,6 +119,15 @@ int32_t jwekms_status_http(jwekms_status status);
 // ---- HSMs ---------------------------------------------------------------------------------------
 // Keys in an HSM behind PKCS#11. Their UIDs are `hsm::<model>::<slot number>::<label>`, and of the
 // second HSM of one model `hsm::<model>_1::...`. examples/hsm has a page for each model.
+//
+// A host may use the same module itself. PKCS#11 keeps one initialisation and one login for the
+// whole process. What the host has initialised the library never finalises; it never logs out, and
+// closes its own sessions alone: sessions, login and objects of the host's outlive every context.
+// Where the library was first (C_Initialize answers CKR_CRYPTOKI_ALREADY_INITIALIZED), its last
+// context finalises the module, the host's sessions with it: initialise first, or keep a context
+// open. While a context is open, and as long as a session is after it, the token is logged in for
+// the host, too. If the host logs out, closes all sessions or finalises the module under an open
+// context, calls may be JWEKMS_UNAVAILABLE until the library has it up again.
 
 /// For jwekms_hsm_slot.login.
 enum {
@@ -207,7 +221,9 @@ typedef struct jwekms_hsm_options {
 // ---- Context ------------------------------------------------------------------------------------
 
 /// An open key database, the HSMs, the policy that guards both, and the cryptography. The host's
-/// own OpenSSL configuration is neither read nor changed.
+/// own OpenSSL configuration, providers, properties and errors are neither read nor changed. One
+/// thing OpenSSL does not keep apart: with a RAND_METHOD of the host's, it takes the padding of OAEP
+/// and the primes of new RSA keys from there; all else is still drawn from a generator of our own.
 typedef struct jwekms_ctx jwekms_ctx;
 
 /// Receives a warning for the operator; never key or token bytes.
@@ -350,6 +366,26 @@ void jwekms_close(jwekms_ctx* ctx);
 /// process meanwhile).
 jwekms_status jwekms_rewrap_database(const jwekms_open_options* options, const char* to,
                                      size_t to_len, jwekms_error* error);
+
+/// Receives how far a long task has come, in records.
+/// @param data  as given with the callback.
+/// Called from the thread that does the task. Must return: no exception, no longjmp.
+typedef void (*jwekms_progress_callback)(void* data, uint64_t done, uint64_t total);
+
+/// Gives a database a new key-encryption key, kept where the one before was, and seals every record
+/// anew under it. All or nothing: what ends in the middle, by kill -9 too, has changed nothing and
+/// can be begun again. Nobody may have the database open meanwhile. The old key file becomes
+/// `kek_path` + ".old": old copies of the database open with it alone; destroy it with them, for
+/// there is no other rotation while it is there. With `key_encryption_key`, old copies hold their
+/// own key, for the HSM to unwrap.
+/// @param options      as the database is opened, required. Not with `kek`, which the caller would
+///                     have to replace.
+/// @param on_progress  NULL: nobody is told.
+/// Errors: those of jwekms_open(); not_found (no such database), bad_request (`kek`), conflict (the
+/// old file of an earlier rotation), unavailable (somebody has the database open).
+jwekms_status jwekms_rotate_kek(const jwekms_open_options* options,
+                                jwekms_progress_callback on_progress, void* data,
+                                jwekms_error* error);
 
 // ---- Principals ---------------------------------------------------------------------------------
 // A context of jwekms_open() acts for the host, the program that it is part of, which may do

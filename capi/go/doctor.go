@@ -70,29 +70,3 @@ func onFinding(data, finding uintptr) {
 		Needed:  c.needed != 0,
 	})
 }
-
-// RewrapDatabase changes who keeps a database's key-encryption key: from a file to an HSM, or from
-// one key of an HSM to another. The options are those that the database is opened with now; `to` is
-// the UID of the AES-256 key that wraps from now on, in one of its HSMs. The key-encryption key
-// itself stays, so a copy that somebody has of the file, or of the database and the old HSM key,
-// still opens what it opened: destroy them. Who has the database open goes on, and needs the new
-// options after a restart.
-//
-// Errors: those of Open; ErrNotFound (no such database), ErrConflict (changed by another process
-// meanwhile).
-func RewrapDatabase(ctx context.Context, options Options, to string) error {
-	if err := ctx.Err(); err != nil {
-		return err
-	}
-	if err := loadDefault(); err != nil {
-		return err
-	}
-	c, hooks, err := options.toC()
-	if err != nil {
-		return err
-	}
-	defer hooks.abandon()
-	failure := new(cError)
-	return try(fnRewrapDatabase, failure, uintptr(unsafe.Pointer(c)),
-		uintptr(unsafe.Pointer(stringData(to))), uintptr(len(to)), uintptr(unsafe.Pointer(failure)))
-}

@@ -34,7 +34,7 @@ type AuditEvent struct {
 var (
 	callbacksOnce sync.Once
 	callbacks     struct {
-		warning, audit, finding              uintptr
+		warning, audit, finding, progress    uintptr
 		resolve, release, publicJWK, destroy uintptr
 		unwrap, wrap, decrypt, encrypt       uintptr
 	}
@@ -44,6 +44,7 @@ func makeCallbacks() {
 	callbacks.warning = purego.NewCallback(onWarning)
 	callbacks.audit = purego.NewCallback(onAudit)
 	callbacks.finding = purego.NewCallback(onFinding)
+	callbacks.progress = purego.NewCallback(onProgress)
 	makeProviderCallbacks()
 }
 

@@ -3,6 +3,7 @@
 package jwekms_test
 
 import (
+	"context"
 	"crypto/rand"
 	"crypto/rsa"
 	"crypto/x509"
@@ -273,4 +274,32 @@ func TestGoJoseVectors(t *testing.T) {
 	if decrypted < 50 {
 		t.Errorf("%d tokens alone", decrypted)
 	}
+}
+
+func TestRotateKEK(t *testing.T) {
+	options := jwekms.Options{Database: t.TempDir() + "/keys.db", BusyTimeout: 50 * time.Millisecond,
+		OnWarning: func(string) {}}
+	want(t, jwekms.RotateKEK(background, options, nil), jwekms.ErrNotFound)
+	kms := open(t, options)
+	key := createKey(t, kms, jwekms.CreateKeyOptions{})
+	want(t, jwekms.RotateKEK(background, options, nil), jwekms.ErrUnavailable)
+	kms.Close()
+
+	before := jwekms.Registered()
+	var done, total uint64
+	if err := jwekms.RotateKEK(background, options, func(d, t uint64) { done, total = d, t }); err != nil {
+		t.Fatal(err)
+	}
+	if done != 1 || total != 1 || jwekms.Registered() != before {
+		t.Errorf("%d of %d, %d registered", done, total, jwekms.Registered()-before)
+	}
+	kms = open(t, options)
+	if _, err := kms.DescribeKey(background, key.UID); err != nil {
+		t.Error(err)
+	}
+	kms.Close()
+	want(t, jwekms.RotateKEK(background, options, nil), jwekms.ErrConflict)
+	cancelled, cancel := context.WithCancel(background)
+	cancel()
+	want(t, jwekms.RotateKEK(cancelled, options, nil), context.Canceled)
 }

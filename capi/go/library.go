@@ -30,6 +30,7 @@ const (
 	fnOpen
 	fnClose
 	fnRewrapDatabase
+	fnRotateKEK
 	fnOnBehalfOf
 	fnGrant
 	fnRevoke
@@ -91,6 +92,7 @@ var functionNames = [functionCount]string{
 	fnOpen:                 "jwekms_open",
 	fnClose:                "jwekms_close",
 	fnRewrapDatabase:       "jwekms_rewrap_database",
+	fnRotateKEK:            "jwekms_rotate_kek",
 	fnOnBehalfOf:           "jwekms_on_behalf_of",
 	fnGrant:                "jwekms_grant",
 	fnRevoke:               "jwekms_revoke",

@@ -59,7 +59,10 @@ const EVP_MD* Library::digest(Hash hash) const noexcept {
 }
 
 Result<void> Library::random(std::span<std::uint8_t> out) const {
-  if (RAND_priv_bytes_ex(ctx(), out.data(), out.size(), 0) != 1)
+  // Not RAND_priv_bytes_ex(): a RAND_METHOD of the host's would answer in this context, too.
+  EVP_RAND_CTX* const generator = RAND_get0_private(ctx());
+  if (generator == nullptr ||
+      EVP_RAND_generate(generator, out.data(), out.size(), 0, 0, nullptr, 0) != 1)
     return Error{Errc::unavailable, 0, "the random generator failed"};
   return {};
 }

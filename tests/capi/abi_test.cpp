@@ -233,10 +233,12 @@ TEST_CASE("layouts with 64-bit pointers", "[capi][abi]") {
       {MEMBER(jwekms_finding, needed), 64},
       {MEMBER(jwekms_finding, reserved), 68},
       {WHOLE(jwekms_finding), 72},
+      {MEMBER(jwekms_decrypt_options, struct_size), 0},
       {MEMBER(jwekms_decrypt_options, flags), 4},
       {MEMBER(jwekms_decrypt_options, key), 8},
       {MEMBER(jwekms_decrypt_options, key_len), 16},
       {WHOLE(jwekms_decrypt_options), 24},
+      {MEMBER(jwekms_encrypt_options, struct_size), 0},
       {MEMBER(jwekms_encrypt_options, serialization), 4},
       {MEMBER(jwekms_encrypt_options, key), 8},
       {MEMBER(jwekms_encrypt_options, key_len), 16},
@@ -247,6 +249,7 @@ TEST_CASE("layouts with 64-bit pointers", "[capi][abi]") {
       {MEMBER(jwekms_encrypt_options, aad), 56},
       {MEMBER(jwekms_encrypt_options, aad_len), 64},
       {WHOLE(jwekms_encrypt_options), 72},
+      {MEMBER(jwekms_create_key_options, struct_size), 0},
       {MEMBER(jwekms_create_key_options, type), 4},
       {MEMBER(jwekms_create_key_options, bits), 8},
       {MEMBER(jwekms_create_key_options, flags), 12},
@@ -262,6 +265,7 @@ TEST_CASE("layouts with 64-bit pointers", "[capi][abi]") {
       {MEMBER(jwekms_create_key_options, alias_lens), 88},
       {MEMBER(jwekms_create_key_options, alias_count), 96},
       {WHOLE(jwekms_create_key_options), 104},
+      {MEMBER(jwekms_import_key_options, struct_size), 0},
       {MEMBER(jwekms_import_key_options, format), 4},
       {MEMBER(jwekms_import_key_options, passphrase), 8},
       {MEMBER(jwekms_import_key_options, passphrase_len), 16},
@@ -277,6 +281,7 @@ TEST_CASE("layouts with 64-bit pointers", "[capi][abi]") {
       {MEMBER(jwekms_import_key_options, alias_lens), 96},
       {MEMBER(jwekms_import_key_options, alias_count), 104},
       {WHOLE(jwekms_import_key_options), 112},
+      {MEMBER(jwekms_unwrap_key_options, struct_size), 0},
       {MEMBER(jwekms_unwrap_key_options, flags), 4},
       {MEMBER(jwekms_unwrap_key_options, key), 8},
       {MEMBER(jwekms_unwrap_key_options, key_len), 16},
@@ -288,6 +293,7 @@ TEST_CASE("layouts with 64-bit pointers", "[capi][abi]") {
       {MEMBER(jwekms_unwrap_key_options, alias_lens), 64},
       {MEMBER(jwekms_unwrap_key_options, alias_count), 72},
       {WHOLE(jwekms_unwrap_key_options), 80},
+      {MEMBER(jwekms_list_keys_options, struct_size), 0},
       {MEMBER(jwekms_list_keys_options, limit), 4},
       {MEMBER(jwekms_list_keys_options, after), 8},
       {MEMBER(jwekms_list_keys_options, after_len), 16},
@@ -467,6 +473,13 @@ TEST_CASE("every call reads its options by their size", "[capi][abi]") {
     };
     check_sizes<jwekms_open_options>(open_options(keyring().path), open,
                                      JWEKMS_SIZE_THROUGH(jwekms_open_options, max_inflated_ratio));
+  }
+  SECTION("rotate_kek") {
+    jwekms_open_options options = JWEKMS_OPEN_OPTIONS_INIT;
+    options.database_path = "/nonexistent", options.database_path_len = 12;
+    check_sizes<jwekms_open_options>(
+        options, [](const auto* o) { return jwekms_rotate_kek(o, nullptr, nullptr, nullptr); },
+        JWEKMS_SIZE_THROUGH(jwekms_open_options, max_inflated_ratio));
   }
   SECTION("decrypt") {
     check_sizes<jwekms_decrypt_options>(JWEKMS_DECRYPT_OPTIONS_INIT, [&](const auto* o) {

@@ -3,7 +3,7 @@
 """What loading the library does to its host: nothing. No constructor runs at load time, nothing is
 left for exit(), and the environment is read for an explicit "env:" reference alone.
 
-usage: check_objects.py STATIC_LIBRARY | --self-test
+usage: check_objects.py STATIC_LIBRARY SHARED_LIBRARY | --self-test
 """
 import re
 import subprocess
@@ -43,10 +43,26 @@ def complaints(library):
             yield f"{name} has a section {section[0].strip()}: something runs when it is loaded or unloaded"
 
 
+# SQLiteCpp's archive, which is linked into ours, includes <iostream>: a count of libstdc++'s goes up.
+CONSTRUCTORS = {"_GLOBAL__sub_I_Column.cpp"}
+POINTER = 8
+
+
+def constructors(library):
+    """What runs when the shared library is loaded, beside the compiler's own frame_dummy."""
+    size = re.search(r"\(INIT_ARRAYSZ\)\s+(\d+)", run("readelf", "-dW", library))
+    names = set(re.findall(r" (_GLOBAL__sub_I_\S+)$", run("nm", library), re.MULTILINE))
+    for name in sorted(names - CONSTRUCTORS):
+        yield f"{name} runs when the shared library is loaded"
+    if size is None or int(size[1]) > POINTER * (1 + len(names)):
+        yield "something without a name runs when the shared library is loaded"
+
+
 def self_test():
     faults = {"static std::string text(std::getenv(\"HOME\"));": ("getenv", "init_array"),
               "void f() { std::atexit([] {}); }": ("atexit",),
               "void f() { std::abort(); }": ("abort",),
+              "__attribute__((constructor)) void f() {}": ("init_array",),
               "int f(const char* t) { return std::atoi(t); }": ()}
     for code, expected in faults.items():
         with tempfile.TemporaryDirectory() as folder:
@@ -56,16 +72,21 @@ def self_test():
             run("c++", "-c", "-fPIC", source, "-o", f"{folder}/planted.o")
             run("ar", "rcs", f"{folder}/planted.a", f"{folder}/planted.o")
             found = list(complaints(f"{folder}/planted.a"))
+            run("c++", "-shared", f"{folder}/planted.o", "-o", f"{folder}/planted.so")
+            assert bool(list(constructors(f"{folder}/planted.so"))) == ("init_array" in expected), code
             for word in expected:
                 assert any(word in each for each in found), (code, word, found)
             assert expected or not found, (code, found)
 
 
 if __name__ == "__main__":
-    if len(sys.argv) != 2:
+    arguments = sys.argv[1:]
+    if arguments != ["--self-test"] and len(arguments) != 2:
         sys.exit(__doc__)
     self_test()
-    found = [] if sys.argv[1] == "--self-test" else list(complaints(sys.argv[1]))
+    found = []
+    if len(arguments) == 2:
+        found = [*complaints(arguments[0]), *constructors(arguments[1])]
     for each in found:
         print(each)
     sys.exit(1 if found else 0)

@@ -163,3 +163,51 @@ TEST_CASE("without a database there are no keys", "[capi][open]") {
   const Ctx ctx{made};
   CHECK(jwekms_describe_key(made, "rsa", 3, nullptr, nullptr) == JWEKMS_NOT_FOUND);
 }
+
+TEST_CASE("a new key-encryption key", "[capi][open]") {
+  const TemporaryFolder folder;
+  const std::string path = folder.file("keys.db"), kek_path = folder.file("the.kek");
+  jwekms_open_options options = JWEKMS_OPEN_OPTIONS_INIT;
+  options.database_path = path.data(), options.database_path_len = path.size();
+  options.kek_path = kek_path.data(), options.kek_path_len = kek_path.size();
+  options.on_warning = [](void*, const char*, std::size_t) {};
+  options.busy_timeout_ms = 50;
+  jwekms_error error = JWEKMS_ERROR_INIT;
+  CHECK(jwekms_rotate_kek(&options, nullptr, nullptr, &error) == JWEKMS_NOT_FOUND);
+  CHECK(error.code == JWEKMS_NOT_FOUND);
+  {
+    const Ctx ctx = open_ctx(options);
+    create(ctx, "one");
+    create(ctx, "two", JWEKMS_KEY_TYPE_OCT);
+    CHECK(jwekms_rotate_kek(&options, nullptr, nullptr, nullptr) == JWEKMS_UNAVAILABLE);
+  }
+  struct Progress {
+    std::uint64_t done = 0, total = 0;
+    static void receive(void* data, std::uint64_t done, std::uint64_t total) {
+      *static_cast<Progress*>(data) = {done, total};
+    }
+  } progress;
+
+  SECTION("with progress") {
+    REQUIRE(jwekms_rotate_kek(&options, Progress::receive, &progress, &error) == JWEKMS_OK);
+    CHECK((progress.done == 2 && progress.total == 2));
+  }
+  SECTION("without") {
+    REQUIRE(jwekms_rotate_kek(&options, nullptr, nullptr, nullptr) == JWEKMS_OK);
+  }
+  CHECK(fs::exists(kek_path + ".old"));
+  CHECK(jwekms_describe_key(open_ctx(options).get(), "one", 3, nullptr, nullptr) == JWEKMS_OK);
+  CHECK(jwekms_rotate_kek(&options, nullptr, nullptr, nullptr) == JWEKMS_CONFLICT);
+  fs::rename(kek_path + ".old", kek_path);
+  CHECK(open_status(options) == JWEKMS_CRYPTO_FAILURE);
+}
+
+TEST_CASE("a key-encryption key of the host's is the host's to replace", "[capi][open]") {
+  const TemporaryFolder folder;
+  const std::string path = folder.file("keys.db");
+  const jwekms_open_options options = open_options(path);
+  create(open_ctx(options), "one");
+  CHECK(jwekms_rotate_kek(&options, nullptr, nullptr, nullptr) == JWEKMS_BAD_REQUEST);
+  CHECK(jwekms_rotate_kek(nullptr, nullptr, nullptr, nullptr) == JWEKMS_BAD_REQUEST);
+  CHECK(open_status(options) == JWEKMS_OK);
+}

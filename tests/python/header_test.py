@@ -96,6 +96,7 @@ KINDS = {ctypes.c_void_p: "pointer", ctypes.c_char_p: "pointer", ctypes.c_size_t
          ctypes.c_int32: "int32_t", ctypes.c_uint32: "uint32_t", ctypes.c_int64: "int64_t",
          None: "void"}
 KINDS[_structs.FindingCallback] = "jwekms_finding_callback"
+KINDS[_structs.ProgressCallback] = "jwekms_progress_callback"
 
 
 def kind_of(declaration):

@@ -111,3 +111,21 @@ def test_names_that_are_long_make_tokens_that_are_long(kms):
     name = "\x01" * 256  # six letters each in JSON
     kms.create_key(uid=name, type=jwekms.KeyType.OCT)
     assert kms.decrypt(kms.encrypt(b"payload", name, alg="dir")) == b"payload"
+
+
+def test_a_new_key_encryption_key(tmp_path):
+    path, told = tmp_path / "keys.db", []
+    with pytest.raises(jwekms.NotFound):
+        jwekms.rotate_kek(path)
+    with jwekms.Kms(path, on_warning=print) as kms:
+        token = kms.encrypt(b"payload", kms.create_key().uid)
+        with pytest.raises(jwekms.Unavailable):
+            jwekms.rotate_kek(path, busy_timeout_ms=50)
+    jwekms.rotate_kek(path, on_progress=lambda done, total: told.append((done, total)))
+    assert told[-1] == (1, 1)
+    with jwekms.Kms(path) as kms:
+        assert kms.decrypt(token) == b"payload"
+    with pytest.raises(jwekms.Conflict):
+        jwekms.rotate_kek(path)
+    (tmp_path / "keys.db.kek.old").unlink()
+    jwekms.rotate_kek(path)

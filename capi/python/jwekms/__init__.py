@@ -15,7 +15,7 @@ from ._errors import (
     BadRequest, BufferTooSmall, Conflict, CryptoFailure, DecryptionFailed, Forbidden, InternalError,
     JwekmsError, NotFound, Status, TooLarge, Unavailable, UnsupportedAlgorithm,
 )
-from ._kms import Kms, Token, doctor, rewrap_database
+from ._kms import Kms, Token, doctor, rewrap_database, rotate_kek
 from ._library import library_version, load
 from ._memory import Name
 from ._options import OpenOptions
@@ -34,4 +34,5 @@ __all__ = [
     "OpenOptions", "Permission", "ProvidedKey", "Provider", "Response", "Sealed", "SealedContent",
     "Sealing", "Serialization", "Status", "Token", "TooLarge", "Unavailable", "UnsupportedAlgorithm",
     "Verdict", "WrappedCek", "doctor", "library_version", "load", "rewrap_database",
+    "rotate_kek",
 ]

@@ -10,7 +10,7 @@ import json
 import weakref
 from types import TracebackType
 from typing import (
-    TYPE_CHECKING, Any, Dict, Iterable, Iterator, List, Optional, Sequence, Type, Union,
+    TYPE_CHECKING, Any, Callable, Dict, Iterable, Iterator, List, Optional, Sequence, Type, Union,
 )
 
 from . import _structs
@@ -346,6 +346,23 @@ def rewrap_database(to: Name, database_path: StrPath, **options: Unpack[OpenOpti
     with Inputs() as inputs:
         struct, _ = open_options(database_path, options, inputs)
         run(library().rewrap_database, ctypes.byref(struct), name, len(name))
+
+
+def rotate_kek(database_path: StrPath, *, on_progress: Optional[Callable[[int, int], object]] = None,
+               **options: Unpack[OpenOptions]) -> None:
+    """Gives a database a new key-encryption key and seals every record anew under it, all or nothing.
+
+    Nobody may have the database open. The old key file is kept beside the new one, with ".old" behind
+    its name: destroy it with the old copies of the database. ``on_progress`` is told the records that
+    are done, and all that there are. Raises as Kms() does, and NotFound, Conflict.
+    """
+    def tell(_data: object, done: int, total: int) -> None:
+        if on_progress is not None:
+            on_progress(done, total)
+
+    with Inputs() as inputs:
+        struct, _ = open_options(database_path, options, inputs)
+        run(library().rotate_kek, ctypes.byref(struct), _structs.ProgressCallback(tell), None)
 
 
 def doctor(hsm: Hsm) -> List[Finding]:

@@ -27,7 +27,7 @@ _log = logging.getLogger("jwekms")
 
 
 class OpenOptions(TypedDict, total=False):
-    """Keyword arguments of Kms() and rewrap_database(). What is left out takes its default."""
+    """Keyword arguments of Kms(), rewrap_database() and rotate_kek(). What is left out takes its default."""
 
     kek_path: StrPath  # default: database_path + ".kek", made with mode 0600 on first use
     kek: Buffer  # 32 bytes, instead of a file

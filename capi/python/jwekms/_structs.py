@@ -184,6 +184,7 @@ class Finding(ctypes.Structure):
 
 
 FindingCallback = CFUNCTYPE(None, c_void_p, POINTER(Finding))
+ProgressCallback = CFUNCTYPE(None, c_void_p, c_uint64, c_uint64)
 
 _Struct = TypeVar("_Struct", bound=ctypes.Structure)
 
@@ -204,6 +205,7 @@ PROTOTYPES: Dict[str, Tuple[Any, Tuple[Any, ...]]] = {
     "open": (_I, (_P, _P, _P)),
     "close": (None, (_P,)),
     "rewrap_database": (_I, (_P, _P, _Z, _P)),
+    "rotate_kek": (_I, (_P, ProgressCallback, _P, _P)),
     "on_behalf_of": (_I, (_P, _P, _Z, _P, _P)),
     "grant": (_I, (_P, _P, _Z, _P, _Z, _U, _P)),
     "revoke": (_I, (_P, _P, _Z, _P, _Z, _P)),
