@@ -20,7 +20,7 @@ guide() {
   "$@" "${warnings[@]}" "app.$language" $(pkg-config --cflags --libs jwekms) -o app
   "$@" "${warnings[@]}" "guide.$language" $(pkg-config --cflags --libs jwekms) -o guide
 
-  ./guide
+  ./guide >out 2>log || { cat out log; exit 1; }
   jwekms --database app.db key create --uid billing >log 2>&1
   printf hello | jwekms --database app.db encrypt --to billing >token
   [[ $(./app app.db <token) == hello ]]
