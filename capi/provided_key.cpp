@@ -25,6 +25,9 @@ constexpr std::size_t cek_room = 2048;  // as jwekms_provider.h says
 constexpr std::size_t encrypted_key_room = 2048;
 constexpr std::size_t jwk_room = 16384;
 
+/// A size that no callback says: it has said none, whatever its status.
+constexpr std::size_t not_said = std::size_t{1} << 63;
+
 /// A CEK as a callback is told of it.
 [[nodiscard]] jwekms_provided_cek describe(const AlgRow& alg, const EncRow& enc,
                                            std::string_view kid = {},
@@ -83,6 +86,8 @@ class StayingContentKey final : public ContentKey {
                        const SealInto& into) const override {
     if (handle_->calls().encrypt == nullptr) return not_offered;
     if (const Result<void> drawn = library_->random(into.iv); !drawn) return drawn;
+    if (const Result<void> drawn = library_->random(into.tag); !drawn) return drawn;
+    const std::vector<std::uint8_t> untouched(into.tag.begin(), into.tag.end());
     const std::string joined = join(aad);
     std::vector<std::uint8_t> ciphertext(plaintext.size());
     const jwekms_sealing sealing{sizeof(jwekms_sealing), 0,
@@ -95,6 +100,8 @@ class StayingContentKey final : public ContentKey {
     const Result<void> sealed =
         outcome_of(handle_->calls().encrypt(handle_->data(), handle_->key(), &cek, &sealing));
     if (!sealed) return sealed;
+    // Done in name alone: a token of zeros would go out, and the content be lost.
+    if (std::ranges::equal(into.tag, untouched)) return impossible_answer;
     base64url::encode(ciphertext, into.ciphertext_b64.data());
     return {};
   }
@@ -118,7 +125,7 @@ class StayingContentKey final : public ContentKey {
                                         sealed.tag.bytes.data(),
                                         sealed.tag.bytes.size()};
     const jwekms_provided_cek cek = describe(alg_, enc_, kid_, encrypted_key_);
-    std::size_t written = 0;
+    std::size_t written = not_said;
     const jwekms_status status = handle_->calls().decrypt(handle_->data(), handle_->key(), &cek,
                                                           &content, plaintext.data(), &written);
     if (blames_token(status)) return failed;
