@@ -11,9 +11,9 @@ import sys
 
 CAPI = pathlib.Path(__file__).resolve().parents[2] / "capi"
 NODE = re.compile(r"JWEKMS_\d+\.\d+")
-# The members of Kms and the free functions: what is marked JWEKMS_API.
+# The members of Kms and ContentKeys and the free functions: what is marked JWEKMS_API.
 CXX_API = re.compile(
-    r"jwekms::(Kms::(~?Kms|operator=|[a-z_]+)(\[abi:cxx11\])?"
+    r"jwekms::(Kms::(~?Kms|operator=|[a-z_]+)(\[abi:cxx11\])?|ContentKeys::(open|make|rsa_key)"
     r"|open|doctor|handle|rewrap_database|rotate_kek|parse_config|load_config)\(")
 
 
@@ -45,7 +45,7 @@ def complaints(listed, header, version_script, exported):
         if not NODE.fullmatch(version):
             yield f"{name}: exported without a version"
     for member in ("jwekms::open(", "jwekms::doctor(", "jwekms::load_config(",
-                   "jwekms::Kms::decrypt("):
+                   "jwekms::Kms::decrypt(", "jwekms::ContentKeys::rsa_key("):
         if not any(demangled.startswith(member) for _, _, demangled in exported):
             yield f"{member}...): not exported"
 
@@ -69,6 +69,7 @@ def self_test():
            ("_Z1e", "JWEKMS_0.1", "jwekms::doctor(jwekms::HsmOptions const&)"),
            ("_Z1b", "JWEKMS_0.1", "jwekms::Kms::decrypt(...) const"),
            ("_Z1d", "JWEKMS_0.1", "jwekms::load_config(...)"),
+           ("_Z1f", "JWEKMS_0.1", "jwekms::ContentKeys::rsa_key(...) const"),
            ("_Z1c", "JWEKMS_0.1", "jwekms::Kms::~Kms()")]
     sound = [("jwekms_a", "JWEKMS_0.1", "jwekms_a"), *cxx]
 
