@@ -258,7 +258,7 @@ func TestErrorsOfAProvider(t *testing.T) {
 		{errors.New("a fault"), jwekms.ErrInternal},
 		{jwekms.Code(99), jwekms.ErrInternal},
 		{jwekms.CodeOf(nil), jwekms.ErrInternal}, // an error, whatever its value
-		{nil, jwekms.ErrDecryptionFailed}, // no CEK at all
+		{nil, jwekms.ErrDecryptionFailed},        // no CEK at all
 	} {
 		provider.unwrap = func(context.Context) ([]byte, error) { return nil, one.err }
 		if _, err := kms.Decrypt(background, token, nil); jwekms.CodeOf(err) != one.wanted {

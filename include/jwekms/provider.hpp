@@ -89,6 +89,17 @@ enum class KeyState : std::uint8_t {
   destroyed = 4,    ///< Gone; its UID stays taken.
 };
 
+/// As the REST API has it, "active" for one; empty for what is no state.
+[[nodiscard]] constexpr std::string_view name(KeyState state) noexcept {
+  switch (state) {
+    case KeyState::active: return "active";
+    case KeyState::deactivated: return "deactivated";
+    case KeyState::compromised: return "compromised";
+    case KeyState::destroyed: return "destroyed";
+  }
+  return {};
+}
+
 /// All that anybody may know of a key.
 struct KeyInfo {
   std::string uid{};

@@ -49,7 +49,8 @@ class Kms:
                  **options: Unpack[OpenOptions]) -> None:
         """Opens a database, a SQLite file that is made if absent, and the HSMs of the options.
 
-        Raises BadRequest, UnsupportedAlgorithm, Unavailable, NotFound, CryptoFailure.
+        Raises BadRequest, UnsupportedAlgorithm, Unavailable, NotFound, Forbidden (others may read the
+        key file), CryptoFailure.
         """
         self._handle: Optional[Handle] = None
         with Inputs() as inputs:
