@@ -11,8 +11,9 @@
 ///
 /// Status. Functions that can fail return a jwekms_status, JWEKMS_OK or why not. The last
 /// parameter, `error`, may be NULL; otherwise it receives the details, and is cleared on success.
-/// If its own `struct_size` is too small, the call ends there with JWEKMS_BAD_REQUEST. Nothing is
-/// kept per thread: a runtime that moves its tasks between threads (Go) reads its own error.
+/// If its own `struct_size` is too small, the call ends there with JWEKMS_BAD_REQUEST, and touches
+/// nothing. Nothing is kept per thread: a runtime that moves its tasks between threads (Go) reads
+/// its own error.
 ///
 /// Input is a pointer and a length in bytes, text included, and needs no terminating NUL. Text is
 /// UTF-8. Nothing is kept after a call, and nothing is modified. Length 0 means empty, or not
@@ -33,8 +34,8 @@
 /// taken if what this library does not know is all zero. Anything else is JWEKMS_BAD_REQUEST, as
 /// are flags without a name here. A NULL pointer to options stands for all defaults.
 ///
-/// Handles are opaque and the caller's to free. jwekms_key_info and jwekms_key_list own all that
-/// they show: handles may be freed in any order, and long after their jwekms_ctx was closed.
+/// Handles are opaque and the caller's to free. Each owns all that it shows: they may be freed in
+/// any order, and long after their jwekms_ctx was closed.
 /// Freeing NULL does nothing. On failure a handle that would have been returned is NULL.
 ///
 /// Threads. Every function may be called from any thread, on the same handle at the same time, save
@@ -159,7 +160,7 @@ enum {
 /// The choice must be unique. After a reconnection the same label and serial are looked for.
 typedef struct jwekms_hsm_slot {
   uint32_t struct_size;
-  uint32_t flags;           ///< JWEKMS_HSM_SLOT_...
+  uint32_t flags;           ///< JWEKMS_HSM_SLOT_BY_ID or 0.
   uint64_t number;          ///< Stands in the UIDs.
   const char* token_label;  ///< Without the padding.
   size_t token_label_len;
@@ -205,7 +206,7 @@ enum {
 /// One HSM.
 typedef struct jwekms_hsm_options {
   uint32_t struct_size;
-  uint32_t flags;     ///< JWEKMS_HSM_...
+  uint32_t flags;     ///< JWEKMS_HSM_FORBID_WEAK_KEYS or 0.
   const char* model;  ///< Required: softhsm2, utimaco, proteccio, crypt2pay, smartcardhsm, other.
   size_t model_len;
   const char* module_path;  ///< Default: the model's usual path.
@@ -371,7 +372,8 @@ typedef struct jwekms_open_options {
 /// Errors: bad_request (options, two providers with one prefix among them), unsupported_algorithm
 /// (a policy names what is unknown; the HSM cannot wrap with `key_encryption_key`), unavailable
 /// (database, key file or HSM out of reach, or a PIN refused), not_found (the HSM has no
-/// `key_encryption_key`), crypto_failure (the key-encryption key is not this database's),
+/// `key_encryption_key`), forbidden (others may read the key file), crypto_failure (the
+/// key-encryption key is not this database's, or is kept in another way: file or HSM),
 /// internal_error.
 jwekms_status jwekms_open(const jwekms_open_options* options, jwekms_ctx** ctx,
                           jwekms_error* error);
@@ -426,6 +428,7 @@ jwekms_status jwekms_rotate_kek(const jwekms_open_options* options,
 /// has. Everybody may make keys in the database; in an HSM admins alone may. To destroy a key takes
 /// its owner or an admin. Public halves are for everybody, but to have them encrypted with takes
 /// the permission to encrypt. Lists show the keys with which the principal may do something.
+/// So every function that names a key may fail with forbidden; the comments below do not repeat it.
 /// @{
 
 /// A context that acts for a principal, the name of somebody whom the host has authenticated.
@@ -610,9 +613,9 @@ int32_t jwekms_key_info_may_encrypt(const jwekms_key_info* info);
 const char* jwekms_key_info_parent(const jwekms_key_info* info, size_t* len);
 /// The principal whose key it is, see jwekms_on_behalf_of(); "" for a key without an owner.
 const char* jwekms_key_info_owner(const jwekms_key_info* info, size_t* len);
-/// Seconds since 1970-01-01T00:00:00Z.
+/// Seconds since 1970-01-01T00:00:00Z; 0 where nobody knows, as of keys in an HSM.
 int64_t jwekms_key_info_created_at(const jwekms_key_info* info);
-/// Rises with each change of the key's record.
+/// Rises with each change of the key's record; 1 where there is none, as of keys in an HSM.
 uint64_t jwekms_key_info_version(const jwekms_key_info* info);
 /// Names that lead to the key beside its UID; 0 for a NULL handle.
 size_t jwekms_key_info_alias_count(const jwekms_key_info* info);
@@ -764,8 +767,9 @@ jwekms_status jwekms_remove_alias(const jwekms_ctx* ctx, const char* alias, size
 jwekms_status jwekms_public_jwk(const jwekms_ctx* ctx, const char* kid, size_t kid_len, char* out,
                                 size_t* out_len, jwekms_error* error);
 
-/// The public halves of all active RSA keys as a JWK Set, JSON (RFC 7517 §5). The set may grow
-/// between a question for its size and the call: try again on JWEKMS_BUFFER_TOO_SMALL.
+/// The public halves of all active RSA keys that may encrypt, as a JWK Set, JSON (RFC 7517 §5); but
+/// those of a jwekms_provider, which lists none. The set may grow between a question for its size
+/// and the call: try again on JWEKMS_BUFFER_TOO_SMALL.
 /// Errors: unavailable, buffer_too_small.
 jwekms_status jwekms_public_jwks(const jwekms_ctx* ctx, char* out, size_t* out_len,
                                  jwekms_error* error);

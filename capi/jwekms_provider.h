@@ -92,7 +92,7 @@ typedef struct jwekms_provided_key {
   uint32_t bits;       ///< Required. RSA: modulus, 1024 to 16384. Symmetric: 128, 192 or 256.
   int32_t state;       ///< JWEKMS_KEY_... Default JWEKMS_KEY_ACTIVE. Destroyed is not there.
   uint32_t reserved;   ///< 0.
-  int64_t created_at;  ///< Seconds since 1970-01-01T00:00:00Z.
+  int64_t created_at;  ///< Seconds since 1970-01-01T00:00:00Z, to the year 9999.
   uint64_t version;    ///< Rises with each change. Default 1.
   /// The key's one name: grants are for it, whatever name was asked for. It begins with the
   /// provider's prefix. Default: the name that was asked for.
@@ -138,7 +138,8 @@ typedef struct jwekms_sealed_content {
 } jwekms_sealed_content;
 
 /// Content to be encrypted, and where to: the provider fills all of `iv`, `ciphertext` and `tag`,
-/// whose sizes follow from the `enc` and the plaintext.
+/// whose sizes follow from the `enc` and the plaintext. JWEKMS_OK with a `tag` left as it was is
+/// JWEKMS_INTERNAL_ERROR.
 typedef struct jwekms_sealing {
   uint32_t struct_size;
   uint32_t reserved;         ///< 0.
@@ -203,7 +204,8 @@ struct jwekms_provider {
   /// Decrypts content under a symmetric key, or under the CEK that it unwraps first. NULL:
   /// JWEKMS_UNSUPPORTED_ALGORITHM.
   /// @param plaintext      as many bytes as `content->ciphertext`; wiped unless JWEKMS_OK comes.
-  /// @param plaintext_len  receives the number of bytes written: with AES-GCM all.
+  /// @param plaintext_len  receives the number of bytes written: with AES-GCM all, be it 0. Without
+  ///                       it there is no success.
   jwekms_status (*decrypt)(void* data, void* key, const jwekms_provided_cek* cek,
                            const jwekms_sealed_content* content, uint8_t* plaintext,
                            size_t* plaintext_len);

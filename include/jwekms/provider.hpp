@@ -7,6 +7,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <span>
@@ -16,6 +17,7 @@
 
 #include "jwekms/access.hpp"
 #include "jwekms/algorithms.hpp"
+#include "jwekms/export.hpp"
 #include "jwekms/jose_header.hpp"
 #include "jwekms/key_uid.hpp"
 #include "jwekms/result.hpp"
@@ -98,6 +100,17 @@ enum class KeyState : std::uint8_t {
   destroyed = 4,    ///< Gone; its UID stays taken.
 };
 
+/// As the REST API has it, "active" for one; empty for what is no state.
+[[nodiscard]] constexpr std::string_view name(KeyState state) noexcept {
+  switch (state) {
+    case KeyState::active: return "active";
+    case KeyState::deactivated: return "deactivated";
+    case KeyState::compromised: return "compromised";
+    case KeyState::destroyed: return "destroyed";
+  }
+  return {};
+}
+
 /// All that anybody may know of a key.
 struct KeyInfo {
   std::string uid{};            ///< The key's one name that never changes.
@@ -130,8 +143,9 @@ struct NewCek {
 };
 
 /// One managed key. There is no export. The core has checked the key's state, type, algorithms
-/// and operations against its KeyInfo before any call. Thread-safe; may outlive its provider's
-/// cache entry.
+/// and operations against its KeyInfo before any call. What a kind of key has not, it leaves to the
+/// defaults below, which answer crypto_failure: an RSA key unwraps, wraps and has a public half, a
+/// symmetric one has a content_key. Thread-safe; may outlive its provider's cache entry.
 class Key {
  public:
   Key() = default;
@@ -146,26 +160,39 @@ class Key {
   /// `encrypted_key`, the result is a ContentKey over a random CEK, in the same time.
   /// Errors: unavailable, internal_error; where the key lives with somebody who may refuse, also
   /// forbidden, not_found and unsupported_algorithm; never anything about the token.
-  [[nodiscard]] virtual Result<std::unique_ptr<ContentKey>> unwrap(
-      const WrappedCek& wrapped) const = 0;
+  [[nodiscard]] virtual Result<std::unique_ptr<ContentKey>> unwrap(const WrappedCek& wrapped) const;
 
   /// Unwraps for keeping, into the process. Only a provider that stores the CEK calls this, after
   /// the core has authorised the operation.
   /// Errors: decryption_failed, crypto_failure (the CEK's size does not fit `enc`), unavailable.
   [[nodiscard]] virtual Result<Cek> unwrap_to_keep(const WrappedCek& wrapped,
-                                                   InsecureSecretAccess access) const = 0;
+                                                   InsecureSecretAccess access) const;
 
   /// Draws a CEK for `enc` and wraps it. Errors: unavailable, internal_error.
-  [[nodiscard]] virtual Result<NewCek> wrap(const AlgRow& alg, const EncRow& enc) const = 0;
+  [[nodiscard]] virtual Result<NewCek> wrap(const AlgRow& alg, const EncRow& enc) const;
 
   /// The key itself as a CEK (`dir`). Errors: crypto_failure (its size does not fit), unavailable.
   [[nodiscard]] virtual Result<std::shared_ptr<const ContentKey>> content_key(
-      const EncRow& enc) const = 0;
+      const EncRow& enc) const;
 
-  /// The public half as a JWK (RFC 7517), with `kid` the UID. Errors: crypto_failure when it has
-  /// none.
-  [[nodiscard]] virtual Result<std::string> public_jwk() const = 0;
+  /// The public half as a JWK (RFC 7517), with `kid` the UID.
+  [[nodiscard]] virtual Result<std::string> public_jwk() const;
+
+ protected:
+  static constexpr Error wrong_kind{Errc::crypto_failure, 0, "the key is of the wrong kind"};
 };
+
+inline Result<std::unique_ptr<ContentKey>> Key::unwrap(const WrappedCek&) const {
+  return wrong_kind;
+}
+inline Result<Cek> Key::unwrap_to_keep(const WrappedCek&, InsecureSecretAccess) const {
+  return wrong_kind;
+}
+inline Result<NewCek> Key::wrap(const AlgRow&, const EncRow&) const { return wrong_kind; }
+inline Result<std::shared_ptr<const ContentKey>> Key::content_key(const EncRow&) const {
+  return wrong_kind;
+}
+inline Result<std::string> Key::public_jwk() const { return wrong_kind; }
 
 /// A new key. Members that are empty take a default.
 struct CreateKey {
@@ -297,5 +324,44 @@ inline Result<void> KeyProvider::remove_alias(std::string_view, std::string_view
   return not_offered;
 }
 inline Result<KeyInfo> KeyProvider::set_state(std::string_view, KeyState) { return not_offered; }
+
+namespace crypto {
+class Library;
+}
+
+/// Unwraps a CEK with a key of the program's own, in the same time whatever the padding.
+/// @param cek  2048 bytes of wiped memory: whatever `encrypted_key` holds can be decrypted into it.
+/// @return the CEK's size. Any but `wrapped.enc.cek_bytes` is the token's fault.
+/// Errors: decryption_failed (whatever is wrong with what stands in the token), not_found,
+/// forbidden, unsupported_algorithm, unavailable, internal_error. Thread-safe.
+using UnwrapCek =
+    std::function<Result<std::size_t>(const WrappedCek& wrapped, std::span<std::uint8_t> cek)>;
+
+/// What a program's own KeyProvider needs not bring: content keys, and the rules around RSA keys
+/// that give CEKs to the library. Cheap to copy; thread-safe.
+class JWEKMS_API ContentKeys {
+ public:
+  /// @param openssl_properties, openssl_config  as in Options.
+  /// Errors: bad_request, unavailable.
+  [[nodiscard]] static Result<ContentKeys> open(const std::string& openssl_properties = {},
+                                                const std::string& openssl_config = {});
+
+  /// AES-GCM under a CEK that lives for one call.
+  /// Errors: crypto_failure (its size does not fit `enc`), unsupported_algorithm.
+  [[nodiscard]] Result<std::unique_ptr<ContentKey>> make(const EncRow& enc, Cek cek) const;
+
+  /// An RSA key that is used through `unwrap`. The implicit rejection that Key::unwrap asks for is
+  /// done here: why a token did not decrypt is told to nobody.
+  /// @param public_jwk  the public half (RFC 7517), to encrypt with; empty: it does not encrypt.
+  /// Errors: bad_request (no public half of an RSA key, or a private key; no `unwrap`),
+  /// crypto_failure (other bits than `info` has).
+  [[nodiscard]] Result<std::shared_ptr<const Key>> rsa_key(KeyInfo info, UnwrapCek unwrap,
+                                                           std::string_view public_jwk = {}) const;
+
+ private:
+  explicit ContentKeys(std::shared_ptr<const crypto::Library> library) noexcept
+      : library_(std::move(library)) {}
+  std::shared_ptr<const crypto::Library> library_;
+};
 
 }  // namespace jwekms

@@ -13,9 +13,9 @@ CAPI = pathlib.Path(__file__).resolve().parents[2] / "capi"
 NODE = re.compile(r"JWEKMS_\d+\.\d+")
 VERSION = (CAPI.parent / "include/jwekms/version.hpp").read_text()
 CXX_NODE = "JWEKMS_CXX_" + re.search(r'VERSION_STRING "(\d+\.\d+)\.', VERSION)[1]
-# The members of Kms and the free functions: what is marked JWEKMS_API.
+# The members of Kms and ContentKeys and the free functions: what is marked JWEKMS_API.
 CXX_API = re.compile(
-    r"jwekms::(Kms::(~?Kms|operator=|[a-z_]+)(\[abi:cxx11\])?"
+    r"jwekms::(Kms::(~?Kms|operator=|[a-z_]+)(\[abi:cxx11\])?|ContentKeys::(open|make|rsa_key)"
     r"|open|doctor|handle|rewrap_database|rotate_kek|parse_config|load_config)\(")
 
 
@@ -48,7 +48,7 @@ def complaints(listed, header, version_script, exported):
         if version != CXX_NODE if is_cxx else not NODE.fullmatch(version):
             yield f"{name}: exported with version {version!r}"
     for member in ("jwekms::open(", "jwekms::doctor(", "jwekms::load_config(",
-                   "jwekms::Kms::decrypt("):
+                   "jwekms::Kms::decrypt(", "jwekms::ContentKeys::rsa_key("):
         if not any(demangled.startswith(member) for _, _, demangled in exported):
             yield f"{member}...): not exported"
 
@@ -72,6 +72,7 @@ def self_test():
            ("_Z1e", CXX_NODE, "jwekms::doctor(jwekms::HsmOptions const&)"),
            ("_Z1b", CXX_NODE, "jwekms::Kms::decrypt(...) const"),
            ("_Z1d", CXX_NODE, "jwekms::load_config(...)"),
+           ("_Z1f", CXX_NODE, "jwekms::ContentKeys::rsa_key(...) const"),
            ("_Z1c", CXX_NODE, "jwekms::Kms::~Kms()")]
     sound = [("jwekms_a", "JWEKMS_0.1", "jwekms_a"), *cxx]
 
