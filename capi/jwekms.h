@@ -11,8 +11,9 @@
 ///
 /// Status. Functions that can fail return a jwekms_status, JWEKMS_OK or why not. The last
 /// parameter, `error`, may be NULL; otherwise it receives the details, and is cleared on success.
-/// If its own `struct_size` is too small, the call ends there with JWEKMS_BAD_REQUEST. Nothing is
-/// kept per thread: a runtime that moves its tasks between threads (Go) reads its own error.
+/// If its own `struct_size` is too small, the call ends there with JWEKMS_BAD_REQUEST, and touches
+/// nothing. Nothing is kept per thread: a runtime that moves its tasks between threads (Go) reads
+/// its own error.
 ///
 /// Input is a pointer and a length in bytes, text included, and needs no terminating NUL. Text is
 /// UTF-8. Nothing is kept after a call, and nothing is modified. Length 0 means empty, or not
@@ -33,8 +34,8 @@
 /// taken if what this library does not know is all zero. Anything else is JWEKMS_BAD_REQUEST, as
 /// are flags without a name here. A NULL pointer to options stands for all defaults.
 ///
-/// Handles are opaque and the caller's to free. jwekms_key_info and jwekms_key_list own all that
-/// they show: handles may be freed in any order, and long after their jwekms_ctx was closed.
+/// Handles are opaque and the caller's to free. Each owns all that it shows: they may be freed in
+/// any order, and long after their jwekms_ctx was closed.
 /// Freeing NULL does nothing. On failure a handle that would have been returned is NULL.
 ///
 /// Threads. Every function may be called from any thread, on the same handle at the same time, save
@@ -62,6 +63,9 @@ extern "C" {
 #endif
 
 // ---- Versions -----------------------------------------------------------------------------------
+/// @defgroup c_versions Versions
+/// Which library this is, and whether a program can use it.
+/// @{
 
 /// Of this header. Additions leave it as it is.
 #define JWEKMS_ABI_VERSION 1
@@ -76,14 +80,20 @@ uint32_t jwekms_version_number(void);
 /// when it differs the library cannot be used.
 uint32_t jwekms_abi_version(void);
 
+/// @}
+
 // ---- Status and errors --------------------------------------------------------------------------
+/// @defgroup c_status Status and errors
+/// What functions return. The codes are the same in C++ (jwekms::Errc), C and JSON.
+/// @{
 
 /// JWEKMS_OK or one of the values below. A value that the caller does not know, from a newer
 /// library, is to be treated as JWEKMS_INTERNAL_ERROR.
 typedef int32_t jwekms_status;
 
+/// The values of a jwekms_status.
 enum {
-  JWEKMS_OK = 0,
+  JWEKMS_OK = 0,                     ///< It did what it says.
   JWEKMS_BAD_REQUEST = 1,            ///< Malformed token, header, key or argument.
   JWEKMS_FORBIDDEN = 2,              ///< The key's state, or the caller's rights, forbid this.
   JWEKMS_NOT_FOUND = 3,              ///< No such key, or it was destroyed.
@@ -106,6 +116,7 @@ typedef struct jwekms_error {
   const char* text;   ///< English, for people; static storage, NUL-terminated; "" on success.
 } jwekms_error;
 
+/// Initialises a jwekms_error: no error.
 #define JWEKMS_ERROR_INIT \
   { sizeof(jwekms_error), 0, 0, 0, "" }
 
@@ -116,20 +127,24 @@ const char* jwekms_status_name(jwekms_status status);
 /// The HTTP status that the REST API answers with; 500 for a value that is unknown.
 int32_t jwekms_status_http(jwekms_status status);
 
+/// @}
+
 // ---- HSMs ---------------------------------------------------------------------------------------
-// Keys in an HSM behind PKCS#11. Their UIDs are `hsm::<model>::<slot number>::<label>`, and of the
-// second HSM of one model `hsm::<model>_1::...`. examples/hsm has a page for each model.
-//
-// A host may use the same module itself. PKCS#11 keeps one initialisation and one login for the
-// whole process. What the host has initialised the library never finalises; it never logs out, and
-// closes its own sessions alone: sessions, login and objects of the host's outlive every context.
-// Where the library was first (C_Initialize answers CKR_CRYPTOKI_ALREADY_INITIALIZED), its last
-// context finalises the module, the host's sessions with it: initialise first, or keep a context
-// open. While a context is open, and as long as a session is after it, the token is logged in for
-// the host, too. If the host logs out, closes all sessions or finalises the module under an open
-// context, calls may be JWEKMS_UNAVAILABLE until the library has it up again. A module that is made
-// with OpenSSL may take a failure of its own from the thread's queue of OpenSSL errors together
-// with what the host has there, as SoftHSM does; it leaves none behind.
+/// @defgroup c_hsm HSMs
+/// Keys in an HSM behind PKCS#11. Their UIDs are `hsm::<model>::<slot number>::<label>`, and of the
+/// second HSM of one model `hsm::<model>_1::...`. examples/hsm has a page for each model.
+///
+/// A host may use the same module itself. PKCS#11 keeps one initialisation and one login for the
+/// whole process. What the host has initialised the library never finalises; it never logs out, and
+/// closes its own sessions alone: sessions, login and objects of the host's outlive every context.
+/// Where the library was first (C_Initialize answers CKR_CRYPTOKI_ALREADY_INITIALIZED), its last
+/// context finalises the module, the host's sessions with it: initialise first, or keep a context
+/// open. While a context is open, and as long as a session is after it, the token is logged in for
+/// the host, too. If the host logs out, closes all sessions or finalises the module under an open
+/// context, calls may be JWEKMS_UNAVAILABLE until the library has it up again. A module that is made
+/// with OpenSSL may take a failure of its own from the thread's queue of OpenSSL errors together
+/// with what the host has there, as SoftHSM does; it leaves none behind.
+/// @{
 
 /// For jwekms_hsm_slot.login.
 enum {
@@ -147,11 +162,11 @@ enum {
 /// The choice must be unique. After a reconnection the same label and serial are looked for.
 typedef struct jwekms_hsm_slot {
   uint32_t struct_size;
-  uint32_t flags;           ///< JWEKMS_HSM_SLOT_...
+  uint32_t flags;           ///< JWEKMS_HSM_SLOT_BY_ID or 0.
   uint64_t number;          ///< Stands in the UIDs.
   const char* token_label;  ///< Without the padding.
   size_t token_label_len;
-  const char* token_serial;
+  const char* token_serial;  ///< As the token tells it.
   size_t token_serial_len;
   uint64_t slot_id;  ///< CK_SLOT_ID.
   /// The PIN, or where it is: "file:/path" (a last newline is left out), "env:NAME". Never logged,
@@ -163,6 +178,7 @@ typedef struct jwekms_hsm_slot {
   uint32_t reserved;  ///< 0.
 } jwekms_hsm_slot;
 
+/// Initialises a jwekms_hsm_slot: all defaults.
 #define JWEKMS_HSM_SLOT_INIT \
   { sizeof(jwekms_hsm_slot), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
 
@@ -185,14 +201,14 @@ enum {
 /// For jwekms_hsm_options.raw_rsa_fallback.
 enum {
   JWEKMS_AS_USUAL = 0,  ///< With the model: on for softhsm2, off for the others.
-  JWEKMS_ON = 1,
-  JWEKMS_OFF = 2
+  JWEKMS_ON = 1,        ///< With every model.
+  JWEKMS_OFF = 2        ///< With no model.
 };
 
 /// One HSM.
 typedef struct jwekms_hsm_options {
   uint32_t struct_size;
-  uint32_t flags;     ///< JWEKMS_HSM_...
+  uint32_t flags;     ///< JWEKMS_HSM_FORBID_WEAK_KEYS or 0.
   const char* model;  ///< Required: softhsm2, utimaco, proteccio, crypt2pay, smartcardhsm, other.
   size_t model_len;
   const char* module_path;  ///< Default: the model's usual path.
@@ -217,10 +233,16 @@ typedef struct jwekms_hsm_options {
   size_t admin_count;
 } jwekms_hsm_options;
 
+/// Initialises a jwekms_hsm_options: all defaults.
 #define JWEKMS_HSM_OPTIONS_INIT \
   { sizeof(jwekms_hsm_options), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
 
+/// @}
+
 // ---- Context ------------------------------------------------------------------------------------
+/// @defgroup c_context Context
+/// Opening and closing, and what is done to a whole database.
+/// @{
 
 /// An open key database, the HSMs, the policy that guards both, and the cryptography. The host's
 /// own OpenSSL configuration, providers, properties and errors are neither read nor changed. One
@@ -277,6 +299,7 @@ enum {
 /// Where keys of the program's own live: jwekms_provider.h says how to make one.
 typedef struct jwekms_provider jwekms_provider;
 
+/// What jwekms_open() opens, and by which rules.
 typedef struct jwekms_open_options {
   uint32_t struct_size;
   uint32_t policy_flags;      ///< JWEKMS_ALLOW_..., or-ed together.
@@ -339,6 +362,7 @@ typedef struct jwekms_open_options {
   size_t provider_count;
 } jwekms_open_options;
 
+/// Initialises a jwekms_open_options: all defaults.
 #define JWEKMS_OPEN_OPTIONS_INIT                                                                   \
   {                                                                                                \
     sizeof(jwekms_open_options), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, \
@@ -350,7 +374,8 @@ typedef struct jwekms_open_options {
 /// Errors: bad_request (options, two providers with one prefix among them), unsupported_algorithm
 /// (a policy names what is unknown; the HSM cannot wrap with `key_encryption_key`), unavailable
 /// (database, key file or HSM out of reach, or a PIN refused), not_found (the HSM has no
-/// `key_encryption_key`), crypto_failure (the key-encryption key is not this database's),
+/// `key_encryption_key`), forbidden (others may read the key file), crypto_failure (the
+/// key-encryption key is not this database's, or is kept in another way: file or HSM),
 /// internal_error.
 jwekms_status jwekms_open(const jwekms_open_options* options, jwekms_ctx** ctx,
                           jwekms_error* error);
@@ -390,18 +415,23 @@ jwekms_status jwekms_rotate_kek(const jwekms_open_options* options,
                                 jwekms_progress_callback on_progress, void* data,
                                 jwekms_error* error);
 
+/// @}
+
 // ---- Principals ---------------------------------------------------------------------------------
-// A context of jwekms_open() acts for the host, the program that it is part of, which may do
-// everything. One that acts for a principal authorises every call:
-//
-// An admin, of everything (jwekms_open_options) or of one HSM (jwekms_hsm_options), may do
-// everything with the keys there. A key in the database belongs to the principal who made, imported
-// or unwrapped it: the owner may do everything with it. Anybody else may do what they, or all
-// principals, were granted, and is refused what they were not: forbidden if the key is there,
-// not_found if it is not. A key that the host made without an owner has none, as no key in an HSM
-// has. Everybody may make keys in the database; in an HSM admins alone may. To destroy a key takes
-// its owner or an admin. Public halves are for everybody, but to have them encrypted with takes the
-// permission to encrypt. Lists show the keys with which the principal may do something.
+/// @defgroup c_principals Principals
+/// A context of jwekms_open() acts for the host, the program that it is part of, which may do
+/// everything. One that acts for a principal authorises every call:
+///
+/// An admin, of everything (jwekms_open_options) or of one HSM (jwekms_hsm_options), may do
+/// everything with the keys there. A key in the database belongs to the principal who made,
+/// imported or unwrapped it: the owner may do everything with it. Anybody else may do what they, or
+/// all principals, were granted, and is refused what they were not: forbidden if the key is there,
+/// not_found if it is not. A key that the host made without an owner has none, as no key in an HSM
+/// has. Everybody may make keys in the database; in an HSM admins alone may. To destroy a key takes
+/// its owner or an admin. Public halves are for everybody, but to have them encrypted with takes
+/// the permission to encrypt. Lists show the keys with which the principal may do something.
+/// So every function that names a key may fail with forbidden; the comments below do not repeat it.
+/// @{
 
 /// A context that acts for a principal, the name of somebody whom the host has authenticated.
 /// Cheap: it shares all that `ctx` has open. The two are closed each, in any order.
@@ -414,8 +444,8 @@ jwekms_status jwekms_on_behalf_of(const jwekms_ctx* ctx, const char* principal,
 
 /// What a grant allows with one key. Whoever was granted anything may also describe the key.
 enum {
-  JWEKMS_MAY_DECRYPT = 1,
-  JWEKMS_MAY_ENCRYPT = 2,
+  JWEKMS_MAY_DECRYPT = 1,   ///< Of a reencryption, the first half.
+  JWEKMS_MAY_ENCRYPT = 2,   ///< With the public half, too; of a reencryption, the second half.
   JWEKMS_MAY_UNWRAP = 4,    ///< Keep a CEK that the key unwraps.
   JWEKMS_MAY_DESCRIBE = 8,  ///< See its metadata.
   JWEKMS_MAY_MANAGE = 16,   ///< States and aliases. Does not destroy.
@@ -439,25 +469,33 @@ jwekms_status jwekms_revoke(const jwekms_ctx* ctx, const char* uid, size_t uid_l
 /// The grants of one key, as they were when the handle was made, in the order of the names' bytes.
 typedef struct jwekms_grant_list jwekms_grant_list;
 
-/// For the owner, admins, and who was granted JWEKMS_MAY_GRANT.
+/// Lists a key's grants. For the owner, admins, and who was granted JWEKMS_MAY_GRANT.
 /// @param list  receives a handle, to be freed with jwekms_grant_list_free().
 /// Errors: those of jwekms_grant().
 jwekms_status jwekms_list_grants(const jwekms_ctx* ctx, const char* uid, size_t uid_len,
                                  jwekms_grant_list** list, jwekms_error* error);
 
-/// 0 for a NULL handle.
+/// How many they are; 0 for a NULL handle.
 size_t jwekms_grant_list_count(const jwekms_grant_list* list);
-/// NUL-terminated, valid until the list is freed.
+/// To whom one of the grants is. NUL-terminated, valid until the list is freed.
 /// @param index  below jwekms_grant_list_count(); NULL is returned for any other.
 /// @param len    receives its length; may be NULL.
 const char* jwekms_grant_list_principal(const jwekms_grant_list* list, size_t index, size_t* len);
-/// JWEKMS_MAY_..., or-ed together; 0 for an index that there is not. New ones may come.
+/// What it allows: JWEKMS_MAY_..., or-ed together; 0 for an index that there is not. New ones may
+/// come.
 uint32_t jwekms_grant_list_permissions(const jwekms_grant_list* list, size_t index);
 
+/// Frees a list of grants.
 void jwekms_grant_list_free(jwekms_grant_list* list);
 
-// ---- Tokens -------------------------------------------------------------------------------------
+/// @}
 
+// ---- Tokens -------------------------------------------------------------------------------------
+/// @defgroup c_tokens Tokens
+/// Decryption, encryption, and both in one call.
+/// @{
+
+/// Which key jwekms_decrypt() uses.
 typedef struct jwekms_decrypt_options {
   uint32_t struct_size;
   uint32_t flags;  ///< 0: none has a name yet.
@@ -467,6 +505,7 @@ typedef struct jwekms_decrypt_options {
   size_t key_len;
 } jwekms_decrypt_options;
 
+/// Initialises a jwekms_decrypt_options: all defaults.
 #define JWEKMS_DECRYPT_OPTIONS_INIT \
   { sizeof(jwekms_decrypt_options), 0, 0, 0 }
 
@@ -486,6 +525,7 @@ enum {
   JWEKMS_FLATTENED = 1  ///< A JSON object with one recipient.
 };
 
+/// What kind of token jwekms_encrypt() makes, and for which key.
 typedef struct jwekms_encrypt_options {
   uint32_t struct_size;
   int32_t serialization;  ///< Default JWEKMS_COMPACT.
@@ -499,6 +539,7 @@ typedef struct jwekms_encrypt_options {
   size_t aad_len;
 } jwekms_encrypt_options;
 
+/// Initialises a jwekms_encrypt_options: all defaults.
 #define JWEKMS_ENCRYPT_OPTIONS_INIT \
   { sizeof(jwekms_encrypt_options), 0, 0, 0, 0, 0, 0, 0, 0, 0 }
 
@@ -520,7 +561,12 @@ jwekms_status jwekms_reencrypt(const jwekms_ctx* ctx, const char* token, size_t 
                                const jwekms_decrypt_options* from, const jwekms_encrypt_options* to,
                                char* out, size_t* out_len, jwekms_error* error);
 
+/// @}
+
 // ---- Key metadata -------------------------------------------------------------------------------
+/// @defgroup c_key_info Key metadata
+/// What anybody may know of a key.
+/// @{
 
 /// All that anybody may know of a key, as it was when the handle was made.
 ///
@@ -536,20 +582,21 @@ typedef struct jwekms_key_info jwekms_key_info;
 
 /// Key types: `kty` of RFC 7518 §6.1.
 enum {
-  JWEKMS_KEY_TYPE_RSA = 1,
-  JWEKMS_KEY_TYPE_OCT = 2  ///< Symmetric; a CEK for "dir".
+  JWEKMS_KEY_TYPE_RSA = 1,  ///< Unwraps CEKs (RFC 7518 §4.3).
+  JWEKMS_KEY_TYPE_OCT = 2   ///< Symmetric; a CEK for "dir".
 };
 
 /// The life of a key, which goes forward only.
 enum {
-  JWEKMS_KEY_ACTIVE = 1,
+  JWEKMS_KEY_ACTIVE = 1,       ///< Decrypts and encrypts.
   JWEKMS_KEY_DEACTIVATED = 2,  ///< Decrypts, does not encrypt.
   JWEKMS_KEY_COMPROMISED = 3,  ///< Decrypts only with JWEKMS_ALLOW_COMPROMISED.
   JWEKMS_KEY_DESTROYED = 4     ///< Gone; its UID stays taken.
 };
 
+/// The UID: the key's one name that never changes.
 const char* jwekms_key_info_uid(const jwekms_key_info* info, size_t* len);
-/// A key type, or 0 for a NULL handle. New types may come.
+/// JWEKMS_KEY_TYPE_..., or 0 for a NULL handle. New types may come.
 int32_t jwekms_key_info_type(const jwekms_key_info* info);
 /// Modulus of an RSA key, length of a symmetric one, in bits.
 uint32_t jwekms_key_info_bits(const jwekms_key_info* info);
@@ -557,29 +604,40 @@ uint32_t jwekms_key_info_bits(const jwekms_key_info* info);
 const char* jwekms_key_info_algs(const jwekms_key_info* info, size_t* len);
 /// The only `enc` that a symmetric key serves; "" for any of its size, and for other types.
 const char* jwekms_key_info_enc(const jwekms_key_info* info, size_t* len);
-/// A key state, or 0 for a NULL handle.
+/// JWEKMS_KEY_ACTIVE or another state, or 0 for a NULL handle.
 int32_t jwekms_key_info_state(const jwekms_key_info* info);
-/// 1 or 0. From a JWK's `key_ops` (RFC 7517 §4.3); says nothing of the state.
+/// Whether the key may decrypt at all: 1 or 0. From a JWK's `key_ops` (RFC 7517 §4.3); says nothing
+/// of the state.
 int32_t jwekms_key_info_may_decrypt(const jwekms_key_info* info);
+/// Whether the key may encrypt at all, likewise.
 int32_t jwekms_key_info_may_encrypt(const jwekms_key_info* info);
 /// For a CEK that jwekms_unwrap_key() kept, the UID of the key that had wrapped it; else "".
 const char* jwekms_key_info_parent(const jwekms_key_info* info, size_t* len);
+/// The principal whose key it is, see jwekms_on_behalf_of(); "" for a key without an owner.
 const char* jwekms_key_info_owner(const jwekms_key_info* info, size_t* len);
-/// Seconds since 1970-01-01T00:00:00Z.
+/// Seconds since 1970-01-01T00:00:00Z; 0 where nobody knows, as of keys in an HSM.
 int64_t jwekms_key_info_created_at(const jwekms_key_info* info);
-/// Rises with each change of the key's record.
+/// Rises with each change of the key's record; 1 where there is none, as of keys in an HSM.
 uint64_t jwekms_key_info_version(const jwekms_key_info* info);
+/// Names that lead to the key beside its UID; 0 for a NULL handle.
 size_t jwekms_key_info_alias_count(const jwekms_key_info* info);
+/// One of them.
 /// @param index  below jwekms_key_info_alias_count(); NULL is returned for any other.
 const char* jwekms_key_info_alias(const jwekms_key_info* info, size_t index, size_t* len);
 
+/// Frees metadata.
 void jwekms_key_info_free(jwekms_key_info* info);
 
-// ---- Keys ---------------------------------------------------------------------------------------
-// Where a function has a parameter `info`, it receives a handle, to be freed with
-// jwekms_key_info_free(); it may be NULL when the metadata is not wanted. A change that is
-// acknowledged is durable.
+/// @}
 
+// ---- Keys ---------------------------------------------------------------------------------------
+/// @defgroup c_keys Keys
+/// Where a function has a parameter `info`, it receives a handle, to be freed with
+/// jwekms_key_info_free(); it may be NULL when the metadata is not wanted. A change that is
+/// acknowledged is durable.
+/// @{
+
+/// The key that jwekms_create_key() makes.
 typedef struct jwekms_create_key_options {
   uint32_t struct_size;
   int32_t type;     ///< Default JWEKMS_KEY_TYPE_RSA.
@@ -591,13 +649,14 @@ typedef struct jwekms_create_key_options {
   size_t algs_len;
   const char* enc;  ///< Symmetric only. Default "A256GCM".
   size_t enc_len;
-  const char* owner;
+  const char* owner;  ///< Principal whose key it is to be. Default: none; for a principal, itself.
   size_t owner_len;
   const char* const* aliases;  ///< `alias_count` pointers, and as many lengths.
   const size_t* alias_lens;
   size_t alias_count;
 } jwekms_create_key_options;
 
+/// Initialises a jwekms_create_key_options: all defaults.
 #define JWEKMS_CREATE_KEY_OPTIONS_INIT \
   { sizeof(jwekms_create_key_options), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
 
@@ -614,6 +673,7 @@ enum {
   JWEKMS_KEY_FORMAT_RAW = 4   ///< The bytes of a symmetric key.
 };
 
+/// How jwekms_import_key() reads a key, and what it becomes.
 typedef struct jwekms_import_key_options {
   uint32_t struct_size;
   int32_t format;             ///< Default JWEKMS_KEY_FORMAT_JWK.
@@ -625,13 +685,14 @@ typedef struct jwekms_import_key_options {
   size_t algs_len;
   const char* enc;  ///< Binds a symmetric key to one `enc`.
   size_t enc_len;
-  const char* owner;
+  const char* owner;  ///< Principal whose key it is to be. Default: none; for a principal, itself.
   size_t owner_len;
   const char* const* aliases;  ///< `alias_count` pointers, and as many lengths.
   const size_t* alias_lens;
   size_t alias_count;
 } jwekms_import_key_options;
 
+/// Initialises a jwekms_import_key_options: all defaults.
 #define JWEKMS_IMPORT_KEY_OPTIONS_INIT \
   { sizeof(jwekms_import_key_options), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
 
@@ -650,6 +711,7 @@ enum {
   JWEKMS_STORE_IN_HSM = 1
 };
 
+/// How jwekms_unwrap_key() keeps a CEK.
 typedef struct jwekms_unwrap_key_options {
   uint32_t struct_size;
   uint32_t flags;   ///< JWEKMS_STORE_IN_HSM or 0.
@@ -657,13 +719,14 @@ typedef struct jwekms_unwrap_key_options {
   size_t key_len;
   const char* uid;  ///< Of the key that is made. Default: a random one.
   size_t uid_len;
-  const char* owner;
+  const char* owner;  ///< Principal whose key it is to be. Default: none; for a principal, itself.
   size_t owner_len;
   const char* const* aliases;  ///< `alias_count` pointers, and as many lengths.
   const size_t* alias_lens;
   size_t alias_count;
 } jwekms_unwrap_key_options;
 
+/// Initialises a jwekms_unwrap_key_options: all defaults.
 #define JWEKMS_UNWRAP_KEY_OPTIONS_INIT \
   { sizeof(jwekms_unwrap_key_options), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
 
@@ -706,17 +769,24 @@ jwekms_status jwekms_remove_alias(const jwekms_ctx* ctx, const char* alias, size
 jwekms_status jwekms_public_jwk(const jwekms_ctx* ctx, const char* kid, size_t kid_len, char* out,
                                 size_t* out_len, jwekms_error* error);
 
-/// The public halves of all active RSA keys as a JWK Set, JSON (RFC 7517 §5). The set may grow
-/// between a question for its size and the call: try again on JWEKMS_BUFFER_TOO_SMALL.
+/// The public halves of all active RSA keys that may encrypt, as a JWK Set, JSON (RFC 7517 §5); but
+/// those of a jwekms_provider, which lists none. The set may grow between a question for its size
+/// and the call: try again on JWEKMS_BUFFER_TOO_SMALL.
 /// Errors: unavailable, buffer_too_small.
 jwekms_status jwekms_public_jwks(const jwekms_ctx* ctx, char* out, size_t* out_len,
                                  jwekms_error* error);
 
+/// @}
+
 // ---- Listing ------------------------------------------------------------------------------------
+/// @defgroup c_listing Listing
+/// Which keys there are.
+/// @{
 
 /// A page of keys in UID order, as they were when the handle was made.
 typedef struct jwekms_key_list jwekms_key_list;
 
+/// Which page jwekms_list_keys() shows.
 typedef struct jwekms_list_keys_options {
   uint32_t struct_size;
   uint32_t limit;     ///< Keys on a page, 1 to 1000. Default 100.
@@ -726,6 +796,7 @@ typedef struct jwekms_list_keys_options {
   size_t prefix_len;
 } jwekms_list_keys_options;
 
+/// Initialises a jwekms_list_keys_options: all defaults.
 #define JWEKMS_LIST_KEYS_OPTIONS_INIT \
   { sizeof(jwekms_list_keys_options), 0, 0, 0, 0, 0 }
 
@@ -749,9 +820,15 @@ int32_t jwekms_key_list_more(const jwekms_key_list* list);
 jwekms_status jwekms_key_list_get(const jwekms_key_list* list, size_t index, jwekms_key_info** info,
                                   jwekms_error* error);
 
+/// Frees a page. What jwekms_key_list_get() gave lives on.
 void jwekms_key_list_free(jwekms_key_list* list);
 
+/// @}
+
 // ---- Doctor -------------------------------------------------------------------------------------
+/// @defgroup c_doctor Doctor
+/// What the HSM at hand can do.
+/// @{
 
 /// For jwekms_finding.verdict. New values may come.
 enum {
@@ -769,7 +846,7 @@ typedef struct jwekms_finding {
   uint64_t slot;     ///< jwekms_hsm_slot.number.
   const char* what;  ///< Such as "RSA-OAEP-256: decrypt, CEK in the HSM". The texts stay the same.
   size_t what_len;
-  const char* how;
+  const char* how;  ///< As the verdict has it.
   size_t how_len;
   const char* means;  ///< "" where nothing follows.
   size_t means_len;
@@ -793,7 +870,12 @@ typedef void (*jwekms_finding_callback)(void* data, const jwekms_finding* findin
 jwekms_status jwekms_doctor(const jwekms_hsm_options* options, jwekms_finding_callback callback,
                             void* data, jwekms_error* error);
 
+/// @}
+
 // ---- REST service -------------------------------------------------------------------------------
+/// @defgroup c_service REST service
+/// The REST API as a function.
+/// @{
 
 /// An answer of the REST API. It may hold a plaintext, and is wiped when it is freed.
 ///
@@ -816,6 +898,7 @@ jwekms_status jwekms_service_call(const jwekms_ctx* ctx, const char* method, siz
 
 /// The HTTP status, or 0 for a NULL handle.
 int32_t jwekms_response_http_status(const jwekms_response* response);
+/// The value of the `Content-Type` header.
 const char* jwekms_response_content_type(const jwekms_response* response, size_t* len);
 /// JSON. Not to be logged.
 const char* jwekms_response_body(const jwekms_response* response, size_t* len);
@@ -830,7 +913,9 @@ const char* jwekms_response_operation(const jwekms_response* response, size_t* l
 /// For logs: the key, as the request names it, bytes that a stranger chose; "" when it names none.
 const char* jwekms_response_kid(const jwekms_response* response, size_t* len);
 
+/// Frees a response, and wipes it.
 void jwekms_response_free(jwekms_response* response);
+/// @}
 
 #if defined(__GNUC__)
 #pragma GCC visibility pop

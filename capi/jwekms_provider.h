@@ -68,6 +68,10 @@
 extern "C" {
 #endif
 
+/// @defgroup c_provider Key providers of a program's own
+/// jwekms_provider.h has the rules for callbacks.
+/// @{
+
 /// For jwekms_provided_key.flags.
 enum {
   /// RSA: CEKs never come here. Contents are decrypted by `decrypt` and encrypted by `encrypt`, and
@@ -82,13 +86,13 @@ enum {
 /// JWEKMS_INTERNAL_ERROR.
 typedef struct jwekms_provided_key {
   uint32_t struct_size;
-  uint32_t flags;  ///< JWEKMS_PROVIDED_..., or-ed together.
-  void* key;       ///< The handle. Any value, NULL too.
-  int32_t type;    ///< JWEKMS_KEY_TYPE_..., required.
-  uint32_t bits;   ///< Required. RSA: modulus, 1024 to 16384. Symmetric: 128, 192 or 256.
-  int32_t state;   ///< JWEKMS_KEY_... Default JWEKMS_KEY_ACTIVE. Destroyed is not there.
-  uint32_t reserved;
-  int64_t created_at;  ///< Seconds since 1970-01-01T00:00:00Z.
+  uint32_t flags;      ///< JWEKMS_PROVIDED_..., or-ed together.
+  void* key;           ///< The handle. Any value, NULL too.
+  int32_t type;        ///< JWEKMS_KEY_TYPE_..., required.
+  uint32_t bits;       ///< Required. RSA: modulus, 1024 to 16384. Symmetric: 128, 192 or 256.
+  int32_t state;       ///< JWEKMS_KEY_... Default JWEKMS_KEY_ACTIVE. Destroyed is not there.
+  uint32_t reserved;   ///< 0.
+  int64_t created_at;  ///< Seconds since 1970-01-01T00:00:00Z, to the year 9999.
   uint64_t version;    ///< Rises with each change. Default 1.
   /// The key's one name: grants are for it, whatever name was asked for. It begins with the
   /// provider's prefix. Default: the name that was asked for.
@@ -107,7 +111,7 @@ typedef struct jwekms_provided_cek {
   uint32_t size;    ///< Bytes of the CEK, as the `enc` has it; at most 64.
   const char* alg;  ///< One that the key serves.
   size_t alg_len;
-  const char* enc;
+  const char* enc;  ///< One that the key serves, too.
   size_t enc_len;
   /// Of a token whose `encrypted_key` is to be unwrapped, the `kid` that it came with; else "".
   /// Bytes that a stranger chose, and not what says which key it is.
@@ -123,22 +127,23 @@ typedef struct jwekms_provided_cek {
 typedef struct jwekms_sealed_content {
   uint32_t struct_size;
   uint32_t reserved;  ///< 0.
-  const uint8_t* iv;
+  const uint8_t* iv;  ///< As the token has it.
   size_t iv_len;
   const uint8_t* aad;  ///< RFC 7516 §5.1 step 14: ASCII, to be authenticated as it stands.
   size_t aad_len;
-  const uint8_t* ciphertext;
+  const uint8_t* ciphertext;  ///< Decoded from base64url.
   size_t ciphertext_len;
-  const uint8_t* tag;
+  const uint8_t* tag;  ///< As the token has it.
   size_t tag_len;
 } jwekms_sealed_content;
 
 /// Content to be encrypted, and where to: the provider fills all of `iv`, `ciphertext` and `tag`,
-/// whose sizes follow from the `enc` and the plaintext.
+/// whose sizes follow from the `enc` and the plaintext. JWEKMS_OK with a `tag` left as it was is
+/// JWEKMS_INTERNAL_ERROR.
 typedef struct jwekms_sealing {
   uint32_t struct_size;
-  uint32_t reserved;  ///< 0.
-  const uint8_t* plaintext;
+  uint32_t reserved;         ///< 0.
+  const uint8_t* plaintext;  ///< A secret: no copy of it stays.
   size_t plaintext_len;
   const uint8_t* aad;  ///< As in jwekms_sealed_content.
   size_t aad_len;
@@ -148,7 +153,7 @@ typedef struct jwekms_sealing {
   size_t iv_len;
   uint8_t* ciphertext;  ///< With AES-GCM as many bytes as `plaintext` has.
   size_t ciphertext_len;
-  uint8_t* tag;
+  uint8_t* tag;  ///< With AES-GCM 16 bytes.
   size_t tag_len;
 } jwekms_sealing;
 
@@ -199,7 +204,8 @@ struct jwekms_provider {
   /// Decrypts content under a symmetric key, or under the CEK that it unwraps first. NULL:
   /// JWEKMS_UNSUPPORTED_ALGORITHM.
   /// @param plaintext      as many bytes as `content->ciphertext`; wiped unless JWEKMS_OK comes.
-  /// @param plaintext_len  receives the number of bytes written: with AES-GCM all.
+  /// @param plaintext_len  receives the number of bytes written: with AES-GCM all, be it 0. Without
+  ///                       it there is no success.
   jwekms_status (*decrypt)(void* data, void* key, const jwekms_provided_cek* cek,
                            const jwekms_sealed_content* content, uint8_t* plaintext,
                            size_t* plaintext_len);
@@ -226,8 +232,11 @@ struct jwekms_provider {
   void (*destroy)(void* data);
 };
 
+/// Initialises a jwekms_provider: no callback.
 #define JWEKMS_PROVIDER_INIT \
   { sizeof(jwekms_provider), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
+
+/// @}
 
 #ifdef __cplusplus
 }

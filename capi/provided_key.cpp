@@ -6,9 +6,8 @@
 #include <vector>
 
 #include "core/public_jwk.hpp"
-#include "crypto/aes_gcm.hpp"
+#include "core/unwrapping_key.hpp"
 #include "crypto/base64url_vector.hpp"
-#include "crypto/oaep.hpp"
 #include "crypto/secret_buffer.hpp"
 #include "jwekms/base64url.hpp"
 
@@ -16,7 +15,6 @@ namespace jwekms::capi {
 
 namespace {
 
-constexpr Error wrong_kind{Errc::crypto_failure, 0, "the key is of the wrong kind"};
 constexpr Error not_offered{Errc::unsupported_algorithm, 0,
                             "the key provider does not offer the operation"};
 constexpr Error failed{Errc::decryption_failed, 0, "decryption failed"};
@@ -24,6 +22,9 @@ constexpr Error failed{Errc::decryption_failed, 0, "decryption failed"};
 constexpr std::size_t cek_room = 2048;  // as jwekms_provider.h says
 constexpr std::size_t encrypted_key_room = 2048;
 constexpr std::size_t jwk_room = 16384;
+
+/// A size that no callback says: it has said none, whatever its status.
+constexpr std::size_t not_said = std::size_t{1} << 63;
 
 /// A CEK as a callback is told of it.
 [[nodiscard]] jwekms_provided_cek describe(const AlgRow& alg, const EncRow& enc,
@@ -83,6 +84,8 @@ class StayingContentKey final : public ContentKey {
                        const SealInto& into) const override {
     if (handle_->calls().encrypt == nullptr) return not_offered;
     if (const Result<void> drawn = library_->random(into.iv); !drawn) return drawn;
+    if (const Result<void> drawn = library_->random(into.tag); !drawn) return drawn;
+    const std::vector<std::uint8_t> untouched(into.tag.begin(), into.tag.end());
     const std::string joined = join(aad);
     std::vector<std::uint8_t> ciphertext(plaintext.size());
     const jwekms_sealing sealing{sizeof(jwekms_sealing), 0,
@@ -95,6 +98,8 @@ class StayingContentKey final : public ContentKey {
     const Result<void> sealed =
         outcome_of(handle_->calls().encrypt(handle_->data(), handle_->key(), &cek, &sealing));
     if (!sealed) return sealed;
+    // Done in name alone: a token of zeros would go out, and the content be lost.
+    if (std::ranges::equal(into.tag, untouched)) return impossible_answer;
     base64url::encode(ciphertext, into.ciphertext_b64.data());
     return {};
   }
@@ -118,7 +123,7 @@ class StayingContentKey final : public ContentKey {
                                         sealed.tag.bytes.data(),
                                         sealed.tag.bytes.size()};
     const jwekms_provided_cek cek = describe(alg_, enc_, kid_, encrypted_key_);
-    std::size_t written = 0;
+    std::size_t written = not_said;
     const jwekms_status status = handle_->calls().decrypt(handle_->data(), handle_->key(), &cek,
                                                           &content, plaintext.data(), &written);
     if (blames_token(status)) return failed;
@@ -135,79 +140,60 @@ class StayingContentKey final : public ContentKey {
   const std::vector<std::uint8_t> encrypted_key_;
 };
 
-class ProvidedRsaKey final : public Key {
+/// @param cek  null: the provider draws one.
+[[nodiscard]] Result<std::vector<std::uint8_t>> call_wrap(const KeyHandle& handle,
+                                                          const KeyInfo& info, const AlgRow& alg,
+                                                          const EncRow& enc,
+                                                          const std::uint8_t* cek) {
+  const jwekms_provided_cek wanted = describe(alg, enc);
+  std::vector<std::uint8_t> encrypted_key(encrypted_key_room);
+  std::size_t size = 0;
+  const Result<void> wrapped = outcome_of(
+      handle.calls().wrap(handle.data(), handle.key(), &wanted, cek, encrypted_key.data(), &size));
+  if (!wrapped) return wrapped.error();
+  // RFC 8017 §7.1.1: as long as the modulus.
+  if (size != (info.bits + 7) / 8) return impossible_answer;
+  encrypted_key.resize(size);
+  return encrypted_key;
+}
+
+using PublicHalf = std::shared_ptr<const crypto::RsaPublicKey>;
+
+[[nodiscard]] Result<PublicHalf> public_half(const std::shared_ptr<const crypto::Library>& library,
+                                             const KeyHandle& handle, const KeyInfo& info) {
+  if (handle.calls().public_jwk == nullptr)
+    return Error{Errc::bad_request, 0, "the key provider shows no public keys"};
+  // Wiped: it is public only if the provider has made no mistake.
+  crypto::SecretBuffer jwk(jwk_room);
+  auto* text = reinterpret_cast<char*>(jwk.bytes(InsecureSecretAccess::token()).data());
+  std::size_t size = 0;
+  const Result<void> given =
+      outcome_of(handle.calls().public_jwk(handle.data(), handle.key(), text, &size));
+  if (!given) return given.error();
+  if (size > jwk_room) return impossible_answer;
+  Result<PublicHalf> half = core::read_public_jwk(library, {text, size});
+  if (!half || (*half)->bits() != info.bits) return impossible_answer;
+  return half;
+}
+
+[[nodiscard]] Result<std::string> write_jwk(const KeyInfo& info, const Result<PublicHalf>& half) {
+  if (!half) return half.error();
+  return core::write_public_jwk(info, (*half)->n(), (*half)->e());
+}
+
+/// An RSA key that gives CEKs to the library.
+class GivingRsaKey final : public core::UnwrappingKey {
  public:
-  ProvidedRsaKey(std::shared_ptr<const crypto::Library> library, KeyInfo info, bool cek_stays,
-                 std::shared_ptr<const KeyHandle> handle)
-      : library_(std::move(library)),
-        info_(std::move(info)),
-        cek_stays_(cek_stays),
-        handle_(std::move(handle)) {}
-
-  const KeyInfo& info() const noexcept override { return info_; }
-
-  Result<std::unique_ptr<ContentKey>> unwrap(const WrappedCek& wrapped) const override {
-    if (cek_stays_)
-      return staying(wrapped.alg, wrapped.enc, wrapped.header.kid.view(),
-                     wrapped.encrypted_key.bytes);
-    Result<Cek> cek = draw(wrapped.enc);
-    if (!cek) return cek.error();
-    crypto::OaepOpened opened;
-    if (const Result<void> r = open(wrapped, opened); !r) return r.error();
-    crypto::choose_cek(*cek, opened);
-    return crypto::make_content_key(library_, wrapped.enc, *std::move(cek));
-  }
-
-  Result<Cek> unwrap_to_keep(const WrappedCek& wrapped, InsecureSecretAccess) const override {
-    if (cek_stays_)
-      return Error{Errc::forbidden, 0, "this key's CEKs do not leave the key provider"};
-    crypto::OaepOpened opened;
-    if (const Result<void> r = open(wrapped, opened); !r) return r.error();
-    return crypto::cek_to_keep(opened, wrapped.enc);
-  }
-
-  Result<NewCek> wrap(const AlgRow& alg, const EncRow& enc) const override {
-    if (cek_stays_) return wrap_there(alg, enc);
-    Result<Cek> cek = draw(enc);
-    if (!cek) return cek.error();
-    const auto secret = cek->bytes(InsecureSecretAccess::token());
-    Result<std::vector<std::uint8_t>> encrypted_key = handle_->calls().wrap != nullptr
-                                                          ? call_wrap(alg, enc, secret.data())
-                                                          : wrap_here(alg, *cek);
-    if (!encrypted_key) return encrypted_key.error();
-    Result<std::unique_ptr<ContentKey>> content_key =
-        crypto::make_content_key(library_, enc, *std::move(cek));
-    if (!content_key) return content_key.error();
-    return NewCek{*std::move(encrypted_key), *std::move(content_key)};
-  }
-
-  Result<std::shared_ptr<const ContentKey>> content_key(const EncRow&) const override {
-    return wrong_kind;
-  }
+  GivingRsaKey(std::shared_ptr<const crypto::Library> library, KeyInfo info,
+               std::shared_ptr<const KeyHandle> handle)
+      : UnwrappingKey(std::move(library), std::move(info)), handle_(std::move(handle)) {}
 
   Result<std::string> public_jwk() const override {
-    const Result<std::shared_ptr<const crypto::RsaPublicKey>> half = public_half();
-    if (!half) return half.error();
-    return core::write_public_jwk(info_, (*half)->n(), (*half)->e());
+    return write_jwk(info(), public_half(library(), *handle_, info()));
   }
 
  private:
-  [[nodiscard]] std::unique_ptr<ContentKey> staying(
-      const AlgRow& alg, const EncRow& enc, std::string_view kid,
-      std::span<const std::uint8_t> encrypted_key) const {
-    return std::make_unique<StayingContentKey>(library_, handle_, alg, enc, kid, encrypted_key);
-  }
-
-  [[nodiscard]] Result<Cek> draw(const EncRow& enc) const {
-    Cek cek;
-    const Result<void> drawn =
-        library_->random(cek.fill(enc.cek_bytes, InsecureSecretAccess::token()));
-    if (!drawn) return drawn.error();
-    return cek;
-  }
-
-  /// Whether the token is to blame shows in `opened` alone, as with keys in the process.
-  [[nodiscard]] Result<void> open(const WrappedCek& wrapped, crypto::OaepOpened& opened) const {
+  Result<void> open(const WrappedCek& wrapped, crypto::OaepOpened& opened) const override {
     static_assert(sizeof opened.bytes == cek_room);
     if (handle_->calls().unwrap == nullptr) return not_offered;
     opened.bytes.fill(0);
@@ -222,57 +208,58 @@ class ProvidedRsaKey final : public Key {
     return outcome_of(status);
   }
 
-  /// @param cek  null: the provider draws one.
-  [[nodiscard]] Result<std::vector<std::uint8_t>> call_wrap(const AlgRow& alg, const EncRow& enc,
-                                                            const std::uint8_t* cek) const {
-    const jwekms_provided_cek wanted = describe(alg, enc);
-    std::vector<std::uint8_t> encrypted_key(encrypted_key_room);
-    std::size_t size = 0;
-    const Result<void> wrapped = outcome_of(handle_->calls().wrap(
-        handle_->data(), handle_->key(), &wanted, cek, encrypted_key.data(), &size));
-    if (!wrapped) return wrapped.error();
-    // RFC 8017 §7.1.1: as long as the modulus.
-    if (size != (info_.bits + 7) / 8) return impossible_answer;
-    encrypted_key.resize(size);
-    return encrypted_key;
+  Result<std::vector<std::uint8_t>> wrap_cek(const AlgRow& alg, const EncRow& enc,
+                                             const Cek& cek) const override {
+    if (handle_->calls().wrap != nullptr)
+      return call_wrap(*handle_, info(), alg, enc, cek.bytes(InsecureSecretAccess::token()).data());
+    if (handle_->calls().public_jwk == nullptr) return not_offered;
+    const Result<PublicHalf> half = public_half(library(), *handle_, info());
+    if (!half) return half.error();
+    return (*half)->wrap(alg, cek);
   }
 
-  [[nodiscard]] Result<NewCek> wrap_there(const AlgRow& alg, const EncRow& enc) const {
+  const std::shared_ptr<const KeyHandle> handle_;
+};
+
+/// An RSA key whose CEKs stay with the provider.
+class KeepingRsaKey final : public Key {
+ public:
+  KeepingRsaKey(std::shared_ptr<const crypto::Library> library, KeyInfo info,
+                std::shared_ptr<const KeyHandle> handle)
+      : library_(std::move(library)), info_(std::move(info)), handle_(std::move(handle)) {}
+
+  const KeyInfo& info() const noexcept override { return info_; }
+
+  Result<std::unique_ptr<ContentKey>> unwrap(const WrappedCek& wrapped) const override {
+    return staying(wrapped.alg, wrapped.enc, wrapped.header.kid.view(),
+                   wrapped.encrypted_key.bytes);
+  }
+
+  Result<Cek> unwrap_to_keep(const WrappedCek&, InsecureSecretAccess) const override {
+    return Error{Errc::forbidden, 0, "this key's CEKs do not leave the key provider"};
+  }
+
+  Result<NewCek> wrap(const AlgRow& alg, const EncRow& enc) const override {
     if (handle_->calls().wrap == nullptr) return not_offered;
-    Result<std::vector<std::uint8_t>> encrypted_key = call_wrap(alg, enc, nullptr);
+    Result<std::vector<std::uint8_t>> encrypted_key = call_wrap(*handle_, info_, alg, enc, nullptr);
     if (!encrypted_key) return encrypted_key.error();
     std::unique_ptr<ContentKey> content_key = staying(alg, enc, {}, *encrypted_key);
     return NewCek{*std::move(encrypted_key), std::move(content_key)};
   }
 
-  [[nodiscard]] Result<std::vector<std::uint8_t>> wrap_here(const AlgRow& alg,
-                                                            const Cek& cek) const {
-    if (handle_->calls().public_jwk == nullptr) return not_offered;
-    const Result<std::shared_ptr<const crypto::RsaPublicKey>> half = public_half();
-    if (!half) return half.error();
-    return (*half)->wrap(alg, cek);
+  Result<std::string> public_jwk() const override {
+    return write_jwk(info_, public_half(library_, *handle_, info_));
   }
 
-  [[nodiscard]] Result<std::shared_ptr<const crypto::RsaPublicKey>> public_half() const {
-    if (handle_->calls().public_jwk == nullptr)
-      return Error{Errc::bad_request, 0, "the key provider shows no public keys"};
-    // Wiped: it is public only if the provider has made no mistake.
-    crypto::SecretBuffer jwk(jwk_room);
-    auto* text = reinterpret_cast<char*>(jwk.bytes(InsecureSecretAccess::token()).data());
-    std::size_t size = 0;
-    const Result<void> given =
-        outcome_of(handle_->calls().public_jwk(handle_->data(), handle_->key(), text, &size));
-    if (!given) return given.error();
-    if (size > jwk_room) return impossible_answer;
-    Result<std::shared_ptr<const crypto::RsaPublicKey>> half =
-        core::read_public_jwk(library_, {text, size});
-    if (!half || (*half)->bits() != info_.bits) return impossible_answer;
-    return half;
+ private:
+  [[nodiscard]] std::unique_ptr<ContentKey> staying(
+      const AlgRow& alg, const EncRow& enc, std::string_view kid,
+      std::span<const std::uint8_t> encrypted_key) const {
+    return std::make_unique<StayingContentKey>(library_, handle_, alg, enc, kid, encrypted_key);
   }
 
   const std::shared_ptr<const crypto::Library> library_;
   const KeyInfo info_;
-  const bool cek_stays_;
   const std::shared_ptr<const KeyHandle> handle_;
 };
 
@@ -283,18 +270,10 @@ class ProvidedOctKey final : public Key {
       : library_(std::move(library)), info_(std::move(info)), handle_(std::move(handle)) {}
 
   const KeyInfo& info() const noexcept override { return info_; }
-  Result<std::unique_ptr<ContentKey>> unwrap(const WrappedCek&) const override {
-    return wrong_kind;
-  }
-  Result<Cek> unwrap_to_keep(const WrappedCek&, InsecureSecretAccess) const override {
-    return wrong_kind;
-  }
-  Result<NewCek> wrap(const AlgRow&, const EncRow&) const override { return wrong_kind; }
   Result<std::shared_ptr<const ContentKey>> content_key(const EncRow& enc) const override {
     return std::shared_ptr<const ContentKey>(
         std::make_shared<StayingContentKey>(library_, handle_, row(Alg::dir), enc));
   }
-  Result<std::string> public_jwk() const override { return wrong_kind; }
 
  private:
   const std::shared_ptr<const crypto::Library> library_;
@@ -309,8 +288,9 @@ std::shared_ptr<const Key> make_provided_key(std::shared_ptr<const crypto::Libra
                                              std::shared_ptr<const KeyHandle> handle) {
   if (info.type == KeyType::oct)
     return std::make_shared<ProvidedOctKey>(std::move(library), std::move(info), std::move(handle));
-  return std::make_shared<ProvidedRsaKey>(std::move(library), std::move(info), cek_stays,
-                                          std::move(handle));
+  if (cek_stays)
+    return std::make_shared<KeepingRsaKey>(std::move(library), std::move(info), std::move(handle));
+  return std::make_shared<GivingRsaKey>(std::move(library), std::move(info), std::move(handle));
 }
 
 }  // namespace jwekms::capi

@@ -58,10 +58,13 @@ void read_algorithms(const jwekms_provided_key& told, KeyInfo& info) {
   info.enc = enc->id;
 }
 
+constexpr std::int64_t year_10000 = 253'402'300'800;  // and no milliseconds, for one
+
 void read_use(const jwekms_provided_key& told, KeyInfo& info) {
   constexpr std::uint32_t known =
       JWEKMS_PROVIDED_CEK_STAYS | JWEKMS_PROVIDED_NO_DECRYPT | JWEKMS_PROVIDED_NO_ENCRYPT;
-  require((told.flags & ~known) == 0 && told.reserved == 0 && told.created_at >= 0);
+  require((told.flags & ~known) == 0 && told.reserved == 0);
+  require(told.created_at >= 0 && told.created_at < year_10000);
   info.may_decrypt = (told.flags & JWEKMS_PROVIDED_NO_DECRYPT) == 0;
   info.may_encrypt = (told.flags & JWEKMS_PROVIDED_NO_ENCRYPT) == 0;
   if (told.state != 0) info.state = key_state(told.state);

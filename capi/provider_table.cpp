@@ -4,6 +4,7 @@
 #include <string_view>
 
 #include "convert.hpp"
+#include "core/unwrapping_key.hpp"
 #include "entry.hpp"
 #include "jwekms/key_uid.hpp"
 
@@ -43,9 +44,7 @@ Result<void> outcome_of(jwekms_status status) noexcept {
 }
 
 bool blames_token(jwekms_status status) noexcept {
-  return status == JWEKMS_DECRYPTION_FAILED || status == JWEKMS_BAD_REQUEST ||
-         status == JWEKMS_TOO_LARGE || status == JWEKMS_CRYPTO_FAILURE ||
-         status == JWEKMS_BUFFER_TOO_SMALL;
+  return core::blames_token(static_cast<Errc>(status));
 }
 
 ProviderTable::ProviderTable(const jwekms_provider& table)

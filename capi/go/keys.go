@@ -52,8 +52,8 @@ type KeyInfo struct {
 	MayEncrypt bool
 	Parent     string // Of a CEK that UnwrapKey kept: the UID of the key that had wrapped it.
 	Owner      string
-	CreatedAt  time.Time
-	Version    uint64 // Rises with each change of the key's record.
+	CreatedAt  time.Time // 1970-01-01 UTC where nobody knows, as of keys in an HSM.
+	Version    uint64    // Rises with each change of the key's record.
 	Aliases    []string
 }
 

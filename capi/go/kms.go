@@ -40,9 +40,9 @@ type Kms struct {
 //
 // Errors: ErrBadRequest (options), ErrUnsupportedAlgorithm (a policy names what is unknown; the HSM
 // cannot wrap with the KeyEncryptionKey), ErrUnavailable (database, key file or HSM out of reach, or
-// a PIN refused), ErrNotFound (the HSM has no KeyEncryptionKey), ErrCryptoFailure (the
-// key-encryption key is not this database's), ErrInternal; an error without a code when the library
-// cannot be loaded.
+// a PIN refused), ErrNotFound (the HSM has no KeyEncryptionKey), ErrForbidden (others may read the
+// KEKFile), ErrCryptoFailure (the key-encryption key is not this database's), ErrInternal; an error
+// without a code when the library cannot be loaded.
 func Open(options Options) (*Kms, error) {
 	if err := loadDefault(); err != nil {
 		return nil, err

@@ -452,6 +452,12 @@ var loads = map[string]func(*testing.T){
 			t.Error(err)
 		}
 	},
+	"an older library": func(t *testing.T) {
+		fake := compile(t, "other_abi.c", "-shared", "-fPIC", "-DABI_VERSION=1")
+		if err := jwekms.Load(fake); err == nil || !strings.Contains(err.Error(), "is older than this package") {
+			t.Error(err)
+		}
+	},
 	"a second file": func(t *testing.T) {
 		if err := jwekms.Load("libjwekms.so.0"); err != nil {
 			t.Fatal(err)

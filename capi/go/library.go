@@ -179,7 +179,11 @@ func Load(path string) error {
 
 func addresses(handle uintptr) (addrs [functionCount]uintptr, err error) {
 	for fn, name := range functionNames {
-		if addrs[fn], err = purego.Dlsym(handle, name); err != nil {
+		addrs[fn], err = purego.Dlsym(handle, name)
+		if err != nil && function(fn) != fnABIVersion {
+			return addrs, fmt.Errorf("jwekms: the library is older than this package: %w", err)
+		}
+		if err != nil {
 			return addrs, fmt.Errorf("jwekms: %w", err)
 		}
 		if function(fn) == fnABIVersion {

@@ -67,7 +67,7 @@ func statusOf(err error) Code {
 	case err == nil:
 		return 0
 	case errors.As(err, &code):
-		return code
+		return code.known() // never 0, which is no failure
 	case errors.Is(err, rsa.ErrDecryption):
 		return ErrDecryptionFailed
 	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled),

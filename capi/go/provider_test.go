@@ -22,7 +22,6 @@ import (
 	"net/http"
 	"os"
 	"os/exec"
-	"path"
 	"strings"
 	"sync"
 	"testing"
@@ -38,32 +37,38 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// serveKeys is the other process: it has a key "k", prints where it listens, and ends with its
-// standard input. The key "slow" is "k", after a second.
+// serveKeys is the other process: it has a key "remote::k", prints where it listens, and ends with its
+// standard input. The key "remote::slow" is the same, after a second; of what is asked of "remote::torn"
+// half is answered.
 func serveKeys() {
 	private, err := rsa.GenerateKey(rand.Reader, 2048)
 	if err != nil {
 		log.Fatal(err)
 	}
-	http.HandleFunc("/keys/", func(w http.ResponseWriter, r *http.Request) {
-		parts := strings.Split(strings.TrimPrefix(path.Clean(r.URL.Path), "/keys/"), "/")
-		switch {
-		case parts[0] != "k" && parts[0] != "slow":
-			http.NotFound(w, r)
-		case len(parts) == 1:
+	http.HandleFunc("/key", func(w http.ResponseWriter, r *http.Request) {
+		switch r.URL.Query().Get("name") {
+		case "remote::k", "remote::slow", "remote::torn":
 			json.NewEncoder(w).Encode(private.PublicKey)
 		default:
-			if parts[0] == "slow" {
-				time.Sleep(time.Second)
-			}
-			encrypted, _ := io.ReadAll(r.Body)
-			cek, err := unwrap(private, r.URL.Query().Get("alg"), encrypted)
-			if err != nil {
-				w.WriteHeader(http.StatusUnprocessableEntity)
-				return
-			}
-			w.Write(cek)
+			http.NotFound(w, r)
 		}
+	})
+	http.HandleFunc("/unwrap", func(w http.ResponseWriter, r *http.Request) {
+		query := r.URL.Query()
+		encrypted, _ := io.ReadAll(r.Body)
+		cek, err := unwrap(private, query.Get("alg"), encrypted)
+		if err != nil {
+			w.WriteHeader(http.StatusUnprocessableEntity)
+			return
+		}
+		switch query.Get("name") {
+		case "remote::slow":
+			time.Sleep(time.Second)
+		case "remote::torn":
+			w.Header().Set("Content-Length", fmt.Sprint(len(cek)))
+			cek = cek[1:]
+		}
+		w.Write(cek)
 	})
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -117,7 +122,7 @@ func openWith(t testing.TB, prefix string, provider jwekms.Provider) *jwekms.Kms
 
 func TestKeysInAnotherProcess(t *testing.T) {
 	url, stop := startKeyService(t)
-	kms := openWith(t, "remote::", &remoteKeys{"remote::", url})
+	kms := openWith(t, "remote::", remoteKeys(url))
 	for _, alg := range []string{"RSA-OAEP", "RSA-OAEP-256"} {
 		token := encrypt(t, kms, "text", jwekms.EncryptOptions{Key: "remote::k", Alg: alg})
 		if got, err := kms.Decrypt(background, token, nil); err != nil || string(got) != "text" {
@@ -148,6 +153,10 @@ func TestKeysInAnotherProcess(t *testing.T) {
 	if got, err := kms.Decrypt(background, token, nil); err != nil || string(got) != "text" {
 		t.Errorf("%q, %v", got, err)
 	}
+
+	torn := encrypt(t, kms, "text", jwekms.EncryptOptions{Key: "remote::torn"})
+	_, err = kms.Decrypt(background, torn, nil)
+	want(t, err, jwekms.ErrUnavailable)
 
 	stop()
 	_, err = kms.Decrypt(background, token, nil)
@@ -248,7 +257,8 @@ func TestErrorsOfAProvider(t *testing.T) {
 		{noHost, jwekms.ErrUnavailable},
 		{errors.New("a fault"), jwekms.ErrInternal},
 		{jwekms.Code(99), jwekms.ErrInternal},
-		{nil, jwekms.ErrDecryptionFailed}, // no CEK at all
+		{jwekms.CodeOf(nil), jwekms.ErrInternal}, // an error, whatever its value
+		{nil, jwekms.ErrDecryptionFailed},        // no CEK at all
 	} {
 		provider.unwrap = func(context.Context) ([]byte, error) { return nil, one.err }
 		if _, err := kms.Decrypt(background, token, nil); jwekms.CodeOf(err) != one.wanted {
@@ -431,6 +441,9 @@ func (c *cloud) EncryptContent(_ context.Context, key *jwekms.ProvidedKey, cek *
 	if err != nil {
 		return err
 	}
+	if string(plaintext) == "no code" {
+		return jwekms.Code(0)
+	}
 	if string(plaintext) == "own IV" {
 		content.IV = []byte("an IV of 12.")
 	}
@@ -468,6 +481,8 @@ func TestKeysAndCEKsThatStay(t *testing.T) {
 		}
 	}
 	_, err = kms.Encrypt(background, []byte("short tag"), jwekms.EncryptOptions{Key: "c::oct", Alg: "dir"})
+	want(t, err, jwekms.ErrInternal)
+	_, err = kms.Encrypt(background, []byte("no code"), jwekms.EncryptOptions{Key: "c::oct", Alg: "dir"})
 	want(t, err, jwekms.ErrInternal)
 	_, err = kms.Encrypt(background, nil, jwekms.EncryptOptions{Key: "c::old", Alg: "dir"})
 	want(t, err, jwekms.ErrForbidden)

@@ -9,7 +9,8 @@ import (
 	"testing"
 )
 
-// The programs of README.md are those of the examples, which run: line by line, without indentation.
+// The programs of README.md, and the one of the front page, are those of the examples, which run: line by
+// line, without indentation.
 func TestReadmeIsTheExamples(t *testing.T) {
 	read := func(name string) string {
 		text, err := os.ReadFile(name)
@@ -19,8 +20,8 @@ func TestReadmeIsTheExamples(t *testing.T) {
 		return regexp.MustCompile(`(?m)^[ \t]+`).ReplaceAllString(string(text), "")
 	}
 	examples := read("example_test.go") + read("example_provider_test.go")
-	blocks := regexp.MustCompile("(?s)```go\n(.*?)```").FindAllStringSubmatch(read("README.md"), -1)
-	if len(blocks) < 7 {
+	blocks := regexp.MustCompile("(?s)```go\n(.*?)```").FindAllStringSubmatch(read("../../README.md")+read("README.md"), -1)
+	if len(blocks) < 8 {
 		t.Errorf("%d programs", len(blocks))
 	}
 	for _, block := range blocks {

@@ -45,16 +45,6 @@ template <class Table>
 
 }  // namespace
 
-std::string_view name_of(KeyState state) noexcept {
-  switch (state) {
-    case KeyState::active: return "active";
-    case KeyState::deactivated: return "deactivated";
-    case KeyState::compromised: return "compromised";
-    case KeyState::destroyed: return "destroyed";
-  }
-  return "";
-}
-
 std::vector<std::string> alg_names() { return implemented(alg_table); }
 std::vector<std::string> enc_names() { return implemented(enc_table); }
 
@@ -75,7 +65,7 @@ JsonObject json_of(const KeyInfo& info) {
   key.text("kid", info.uid).text("kty", name_of(info.type)).number("bits", info.bits);
   key.texts("algs", names_of(info.algs));
   if (info.enc) key.text("enc", row(*info.enc).name);
-  key.texts("key_ops", operations(info)).text("state", name_of(info.state));
+  key.texts("key_ops", operations(info)).text("state", name(info.state));
   if (!info.parent.empty()) key.text("parent", info.parent);
   if (!info.owner.empty()) key.text("owner", info.owner);
   if (info.created_at_s != 0) key.number("created_at", static_cast<double>(info.created_at_s));
@@ -93,7 +83,7 @@ std::string lines_of(const KeyInfo& info) {
   line("algs", joined(names_of(info.algs)));
   if (info.enc) line("enc", std::string(row(*info.enc).name));
   line("operations", joined(operations(info)));
-  line("state", std::string(name_of(info.state)));
+  line("state", std::string(name(info.state)));
   line("parent", shown(info.parent));
   line("owner", shown(info.owner));
   if (info.created_at_s != 0) line("created", time_text(info.created_at_s));
@@ -106,7 +96,7 @@ std::string list_head() { return "TYPE     STATE        CREATED              KID
 
 std::string list_row(const KeyInfo& info) {
   std::string text = padded(std::string(name_of(info.type)) + ' ' + std::to_string(info.bits), 8);
-  text += padded(std::string(name_of(info.state)), 12);
+  text += padded(std::string(name(info.state)), 12);
   text += padded(info.created_at_s == 0 ? "-" : time_text(info.created_at_s), 20);
   text += shown(info.uid);
   if (!info.aliases.empty()) text += " (" + shown(joined(info.aliases)) + ')';

@@ -13,8 +13,6 @@
 /// Keys, and the words for what they are, on a command line and in output.
 namespace cli {
 
-[[nodiscard]] std::string_view name_of(jwekms::KeyState state) noexcept;
-
 /// The names of what is implemented.
 [[nodiscard]] std::vector<std::string> alg_names();
 [[nodiscard]] std::vector<std::string> enc_names();

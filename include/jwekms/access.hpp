@@ -1,6 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+/// @file
+/// Permissions, principals and grants: who may do what with a key. The rules are in
+/// Kms::on_behalf_of (kms.hpp).
+
 #include <cstddef>
 #include <cstdint>
 #include <string>
@@ -11,7 +15,6 @@
 #include "jwekms/json.hpp"
 #include "jwekms/result.hpp"
 
-/// Who may do what with a key. The rules are in Kms::on_behalf_of (kms.hpp).
 namespace jwekms {
 
 /// What a grant lets a principal do with one key. Whoever was granted anything may also describe
@@ -24,8 +27,10 @@ enum class Permission : std::uint8_t {
   manage = 4,    ///< States and aliases. Does not destroy.
   grant = 5,     ///< Hand on what one was granted oneself, see all grants, and revoke any.
 };
+/// What a grant allows, together.
 using Permissions = IdSet<Permission>;
 
+/// All that a grant can allow. It is still less than owning the key.
 inline constexpr Permissions all_permissions{Permission::decrypt, Permission::encrypt,
                                              Permission::unwrap,  Permission::describe,
                                              Permission::manage,  Permission::grant};
@@ -46,6 +51,7 @@ inline constexpr Permissions all_permissions{Permission::decrypt, Permission::en
 /// In a grant or in a list of admins: every principal there is. Nobody's own name.
 inline constexpr std::string_view every_principal = "*";
 
+/// The longest name of a principal.
 inline constexpr std::size_t max_principal_bytes = 256;
 
 /// Whether a name can be a principal's: 1 to 256 bytes of UTF-8, no control characters, not "*".
@@ -73,8 +79,8 @@ inline constexpr std::size_t max_principal_bytes = 256;
 
 /// What one principal, or every one ("*"), was granted with a key.
 struct Grant {
-  std::string principal{};
-  Permissions permissions{};
+  std::string principal{};    ///< Or every_principal.
+  Permissions permissions{};  ///< One at least.
 };
 
 /// Where grants are kept, by the UIDs of keys that may live anywhere. It keeps and does not decide.

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+/// @file
+/// What a host is told of each call.
+
 #include <chrono>
 #include <functional>
 #include <optional>

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+/// @file
+/// Strict base64url, header-only.
+
 #include <array>
 #include <bit>
 #include <cstddef>

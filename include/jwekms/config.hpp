@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+/// @file
+/// Configuration files in TOML: what to open, and what the server program needs beside it.
+
 #include <array>
 #include <chrono>
 #include <cstddef>
@@ -19,9 +22,9 @@ namespace jwekms {
 /// Files of a TLS listener, PEM. Read by the server at its start and again on SIGHUP.
 struct TlsOptions {
   std::string certificate{};  ///< The server's certificate, then its chain. Empty: no TLS.
-  std::string key{};
-  std::string client_ca{};  ///< Client certificates are asked for and checked against these.
-  bool require_client_certificate = false;
+  std::string key{};          ///< The certificate's private key.
+  std::string client_ca{};    ///< Client certificates are asked for and checked against these.
+  bool require_client_certificate = false;  ///< Who has none is not served.
 };
 
 /// What one client may take of a server.
@@ -39,28 +42,30 @@ struct ServerLimits {
 
 /// A bearer token, known to the server by its hash alone.
 struct ApiToken {
-  std::string principal{};
+  std::string principal{};                ///< Who brings it.
   std::array<std::uint8_t, 32> sha256{};  ///< Of the token's characters.
 };
 
 /// Signed JWTs as bearer tokens (RFC 7519, RFC 8725), RS256, PS256 or ES256.
 struct JwtOptions {
-  std::string keys_path{};  ///< File with a JWK Set (RFC 7517). Read again on SIGHUP.
-  std::string issuer{};     ///< `iss`, exactly.
-  std::string audience{};   ///< One of `aud`.
-  std::string principal_claim = "sub";
-  std::chrono::seconds leeway{30};  ///< For `exp` and `nbf`.
+  std::string keys_path{};              ///< File with a JWK Set (RFC 7517). Read again on SIGHUP.
+  std::string issuer{};                 ///< `iss`, exactly.
+  std::string audience{};               ///< One of `aud`.
+  std::string principal_claim = "sub";  ///< The claim that names the principal.
+  std::chrono::seconds leeway{30};      ///< For `exp` and `nbf`.
 };
 
+/// How the server learns who is asking.
 struct AuthOptions {
   /// A verified client certificate's subject is a principal, as RFC 4514 writes it:
   /// `CN=billing,O=Acme`.
   bool client_certificates = false;
-  std::vector<ApiToken> tokens{};
-  std::optional<JwtOptions> jwt{};
+  std::vector<ApiToken> tokens{};   ///< For `Authorization: Bearer jwekms_...`.
+  std::optional<JwtOptions> jwt{};  ///< For any other bearer token.
   /// Who everybody is where nothing above is configured.
   std::string anonymous = "admin";
 
+  /// Whether anybody has to say who they are.
   [[nodiscard]] bool configured() const noexcept {
     return client_certificates || !tokens.empty() || jwt.has_value();
   }
@@ -69,19 +74,20 @@ struct AuthOptions {
 /// What the server program (examples/rest_server) needs beside a Kms. The library itself opens no
 /// socket and uses nothing of it.
 struct ServerOptions {
-  std::string hostname = "127.0.0.1";
-  std::uint16_t port = 9998;
-  std::size_t workers = 0;  ///< Threads for cryptography. 0: four for each processor.
+  std::string hostname = "127.0.0.1";  ///< Name or address to listen at.
+  std::uint16_t port = 9998;           ///< 0: any that is free.
+  std::size_t workers = 0;             ///< Threads for cryptography. 0: four for each processor.
   std::chrono::milliseconds shutdown_timeout{10000};  ///< For requests in flight, after SIGTERM.
-  TlsOptions tls{};
-  ServerLimits limits{};
-  AuthOptions auth{};
+  TlsOptions tls{};                                   ///< Whether it speaks TLS.
+  ServerLimits limits{};                              ///< What one client may take.
+  AuthOptions auth{};                                 ///< Who is asking.
   std::string audit_path{};  ///< JSON lines are appended. Empty: standard output.
 };
 
+/// What a configuration file says.
 struct Config {
-  Options kms{};
-  ServerOptions server{};
+  Options kms{};                        ///< For jwekms::open.
+  ServerOptions server{};               ///< For the server program.
   std::vector<std::string> warnings{};  ///< For the operator; never a secret's value.
 };
 

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+/// @file
+/// What the HSM at hand can do.
+
 #include <cstdint>
 #include <string>
 #include <vector>
@@ -11,6 +14,7 @@
 
 namespace jwekms {
 
+/// How a finding is to be read. New values may come.
 enum class HsmVerdict : std::uint8_t {
   fact = 1,     ///< `how` is what the token says of itself.
   can = 2,      ///< `how` is by what call or mechanism.
@@ -21,10 +25,11 @@ enum class HsmVerdict : std::uint8_t {
 /// One thing about a token.
 struct HsmFinding {
   std::uint64_t slot = 0;  ///< HsmSlot::number.
+  /// Says what `how` and `means` are.
   HsmVerdict verdict = HsmVerdict::fact;
   /// Such as "RSA-OAEP-256: decrypt, CEK in the HSM". The texts stay the same.
   std::string what{};
-  std::string how{};
+  std::string how{};    ///< As the verdict has it.
   std::string means{};  ///< Empty where nothing follows.
   /// HsmOptions::cek_boundary cannot do without it, under the default policy.
   bool needed = false;

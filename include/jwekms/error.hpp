@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+/// @file
+/// Error codes, the same in C++, C and JSON.
+
 #include <cstdint>
 #include <string_view>
 
@@ -61,7 +64,7 @@ enum class Errc : std::int32_t {
 /// A failure: its code, where in the input it was seen, and a fixed text.
 /// Holds no input bytes, key bytes, secret lengths or paths, and never allocates.
 struct Error {
-  Errc code = Errc::internal_error;
+  Errc code = Errc::internal_error;  ///< What a program decides by.
   std::uint32_t position = 0;  ///< Byte offset in the text being read; 0 when it has no meaning.
   const char* text = "";       ///< Static storage, English, for people.
 };

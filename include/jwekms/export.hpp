@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-// Everything is hidden by default; this marks what the shared library offers to C++.
+/// @file
+/// Visibility of symbols.
+
+/// Everything is hidden by default; this marks what the shared library offers to C++.
 #define JWEKMS_API __attribute__((visibility("default")))

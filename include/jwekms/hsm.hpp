@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+/// @file
+/// HSMs behind PKCS#11, as they are configured.
+
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
@@ -19,6 +22,7 @@ enum class CekBoundary : std::uint8_t {
   hsm = 2,
 };
 
+/// Who logs in to a token.
 enum class HsmLogin : std::uint8_t {
   user = 1,  ///< CKU_USER, with the PIN.
   none = 2,  ///< Keys that everybody may use; no PIN.
@@ -29,13 +33,13 @@ enum class HsmLogin : std::uint8_t {
 /// The choice must be unique. After a reconnection a token is looked for as before, but one chosen
 /// by position or `slot_id` by the label and serial that it had: numbers move.
 struct HsmSlot {
-  std::uint64_t number = 0;  ///< Stands in the UIDs: `hsm::<model>::<number>::<label>`.
-  std::string token_label{};
-  std::string token_serial{};
+  std::uint64_t number = 0;    ///< Stands in the UIDs: `hsm::<model>::<number>::<label>`.
+  std::string token_label{};   ///< Without the padding; empty: whatever it is.
+  std::string token_serial{};  ///< Likewise.
   std::optional<std::uint64_t> slot_id{};  ///< CK_SLOT_ID.
   /// The PIN, or where it is: "file:/path" (a last newline is left out), "env:NAME". Never logged.
   std::string pin{};
-  HsmLogin login = HsmLogin::user;
+  HsmLogin login = HsmLogin::user;  ///< Whether the token wants a PIN.
 };
 
 /// One HSM behind PKCS#11. The first instance of a model has the UIDs `hsm::<model>::...`, the
@@ -49,8 +53,8 @@ struct HsmOptions {
   std::string module_path{};  ///< Empty: the model's usual path.
   /// Handed to C_Initialize as pReserved, for modules that want it (NSS).
   std::string init_args{};
-  std::vector<HsmSlot> slots{};
-  CekBoundary cek_boundary = CekBoundary::process;
+  std::vector<HsmSlot> slots{};  ///< One at least, each with a number of its own.
+  CekBoundary cek_boundary = CekBoundary::process;  ///< Whether CEKs may be in this process.
   /// Sessions for operations in flight, a slot; one more holds the login.
   std::size_t max_sessions = 32;
   /// Wait for a session at most; then `unavailable`.

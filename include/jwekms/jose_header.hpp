@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+/// @file
+/// Header parameters of a token, read and checked against a policy; header-only.
+
 #include <array>
 #include <cstddef>
 #include <cstdint>
@@ -29,8 +32,9 @@ using HeaderBuffer = std::array<char, max_header_bytes>;
 
 /// A `kid` with its JSON escapes resolved: opaque bytes.
 struct Kid {
-  std::array<char, max_uid_bytes> bytes;
-  std::size_t size = 0;
+  std::array<char, max_uid_bytes> bytes;  ///< The first `size` of them.
+  std::size_t size = 0;                   ///< 0: there is none.
+  /// The name itself.
   [[nodiscard]] std::string_view view() const noexcept { return {bytes.data(), size}; }
 };
 
@@ -40,10 +44,16 @@ struct JoseHeader {
   const AlgRow* alg = nullptr;  ///< Null when the name is unknown.
   const EncRow* enc = nullptr;  ///< Null when the name is unknown.
   Kid kid;                      ///< Empty when there is none.
-  bool has_zip = false;
-  bool zip_is_deflate = false;
-  // For key agreement, key wrapping and PBES2 (RFC 7518 §4.6 to §4.8):
-  std::optional<json::Value> epk, apu, apv, iv, tag, p2s, p2c;
+  bool has_zip = false;         ///< There is a `zip`, whatever it says.
+  bool zip_is_deflate = false;  ///< And it says "DEF".
+  // Not checked: for algorithms that are not implemented yet.
+  std::optional<json::Value> epk;  ///< Key agreement, RFC 7518 §4.6.1.1.
+  std::optional<json::Value> apu;  ///< Key agreement, RFC 7518 §4.6.1.2.
+  std::optional<json::Value> apv;  ///< Key agreement, RFC 7518 §4.6.1.3.
+  std::optional<json::Value> iv;   ///< Key wrapping with AES-GCM, RFC 7518 §4.7.1.1.
+  std::optional<json::Value> tag;  ///< Key wrapping with AES-GCM, RFC 7518 §4.7.1.2.
+  std::optional<json::Value> p2s;  ///< PBES2, RFC 7518 §4.8.1.1.
+  std::optional<json::Value> p2c;  ///< PBES2, RFC 7518 §4.8.1.2.
 };
 
 /// Decodes and checks a protected header (RFC 7516 §5.2 steps 2 and 3).

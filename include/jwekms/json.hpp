@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+/// @file
+/// The one strict reader of all inbound JSON; header-only.
+
 #include <algorithm>
 #include <array>
 #include <charconv>
@@ -20,6 +23,7 @@
 /// allocated and nothing outside the text is read.
 namespace jwekms::json {
 
+/// Bounds of a text.
 struct Limits {
   std::size_t max_bytes = std::size_t{64} << 20;  ///< Of the whole text; never above 2^32 - 1.
   std::uint32_t max_depth = 8;  ///< Containers within each other, outermost 1; never above 32.
@@ -30,7 +34,15 @@ struct Limits {
 /// n bytes is at most proportional to n times this.
 inline constexpr std::size_t max_open_members = 256;
 
-enum class Kind : std::uint8_t { null, boolean, number, string, array, object };
+/// The kinds of a value (RFC 8259 §3).
+enum class Kind : std::uint8_t {
+  null,     ///< `null`
+  boolean,  ///< `true` or `false`
+  number,   ///< Any number; see Value::as_uint32.
+  string,   ///< See Value::as_string.
+  array,    ///< See Value::elements.
+  object,   ///< See Value::members.
+};
 
 namespace detail {
 
@@ -169,6 +181,7 @@ class String {
  public:
   /// What stands between the quotes, escapes and all.
   [[nodiscard]] std::string_view raw() const noexcept { return raw_; }
+  /// Whether raw() differs from the string itself.
   [[nodiscard]] bool has_escapes() const noexcept { return raw_.find('\\') != raw_.npos; }
 
   /// The string itself if it has no escapes, which is how senders write all that is long.
@@ -206,6 +219,7 @@ class String {
     return alike && other.empty();
   }
 
+  /// Bytes of the resolved string.
   [[nodiscard]] std::size_t resolved_size() const noexcept {
     std::size_t size = 0;
     resolve([&](std::string_view run) { return size += run.size(), true; });
@@ -394,13 +408,20 @@ inline std::size_t value_size(std::string_view s) noexcept {
 template <class Item>
 class Items {
  public:
+  /// @param inside  what stands between the brackets of a checked text.
   explicit Items(std::string_view inside) noexcept : rest_(inside), item_(Item::take(rest_)) {}
+  /// The first item.
   [[nodiscard]] Items begin() const noexcept { return *this; }
+  /// Past the last.
   [[nodiscard]] std::default_sentinel_t end() const noexcept { return {}; }
 
+  /// The item that this stands at. Precondition: it is not past the last.
   const Item& operator*() const noexcept { return *item_; }
+  /// Likewise.
   const Item* operator->() const noexcept { return &*item_; }
+  /// Whether this is past the last.
   bool operator==(std::default_sentinel_t) const noexcept { return !item_; }
+  /// Moves on.
   Items& operator++() noexcept {
     item_ = Item::take(rest_);
     return *this;
@@ -419,6 +440,7 @@ class Value {
  public:
   /// As it stands in the text, without surrounding whitespace.
   [[nodiscard]] std::string_view text() const noexcept { return text_; }
+  /// What it is.
   [[nodiscard]] Kind kind() const noexcept {
     switch (text_[0]) {
       case '{': return Kind::object;
@@ -431,6 +453,7 @@ class Value {
     }
   }
 
+  /// `true` or `false`.
   [[nodiscard]] std::optional<bool> as_bool() const noexcept {
     if (kind() != Kind::boolean) return std::nullopt;
     return text_[0] == 't';
@@ -443,9 +466,13 @@ class Value {
     if (stop != end || error != std::errc{}) return std::nullopt;
     return number;
   }
+  /// The string, escapes not yet resolved.
   [[nodiscard]] String as_string() const noexcept { return String(inside(Kind::string)); }
+  /// The values of an array, in the text's order.
   [[nodiscard]] Items<Value> elements() const noexcept { return Items<Value>(inside(Kind::array)); }
+  /// The members of an object, in the text's order.
   [[nodiscard]] Items<Member> members() const noexcept;
+  /// The value of a member, by its resolved name.
   /// Looks from the start each time: one loop over members() is better for several names.
   [[nodiscard]] std::optional<Value> find(std::string_view name) const noexcept;
 
@@ -472,9 +499,10 @@ class Value {
   std::string_view text_;
 };
 
+/// A member of an object.
 struct Member {
-  String name;
-  Value value;
+  String name;  ///< No other member of the object has it, escapes resolved.
+  Value value;  ///< Of any kind.
 
  private:
   friend class Items<Member>;

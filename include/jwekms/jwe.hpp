@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+/// @file
+/// Tokens taken apart: the three serializations of RFC 7516 §7; header-only.
+
 #include <cstddef>
 #include <cstdint>
 #include <optional>
@@ -13,25 +16,30 @@
 
 namespace jwekms {
 
-enum class Serialization : std::uint8_t { compact, flattened, general };
+/// How a token is written down (RFC 7516 §7).
+enum class Serialization : std::uint8_t {
+  compact,    ///< Five base64url segments.
+  flattened,  ///< A JSON object with one recipient.
+  general,    ///< A JSON object with several; read, not made.
+};
 
 /// One recipient's part of a token.
 struct Recipient {
-  std::optional<json::Value> header;  ///< The per-recipient unprotected header, an object.
-  std::string_view encrypted_key_b64;
+  std::optional<json::Value> header;   ///< The per-recipient unprotected header, an object.
+  std::string_view encrypted_key_b64;  ///< Empty when there is none, as with `dir`.
 };
 
 /// A token taken apart, not decoded: every member is a view into the token's text, which must
 /// outlive it. RFC 7516 §7. Nothing is allocated.
 struct JweView {
-  Serialization serialization = Serialization::compact;
-  std::string_view protected_b64;          ///< Empty when there is no protected header.
-  std::optional<json::Value> unprotected;  ///< The shared unprotected header, an object.
-  Recipient recipient;                     ///< Compact and flattened: the only recipient.
-  std::optional<json::Value> recipients;   ///< General: a non-empty array; see for_each_recipient.
-  std::string_view iv_b64;
-  std::string_view ciphertext_b64;
-  std::string_view tag_b64;
+  Serialization serialization = Serialization::compact;  ///< How it was written down.
+  std::string_view protected_b64;           ///< Empty when there is no protected header.
+  std::optional<json::Value> unprotected;   ///< The shared unprotected header, an object.
+  Recipient recipient;                      ///< Compact and flattened: the only recipient.
+  std::optional<json::Value> recipients;    ///< General: a non-empty array; see for_each_recipient.
+  std::string_view iv_b64;                  ///< Still base64url, as all that ends so.
+  std::string_view ciphertext_b64;          ///< The longest part.
+  std::string_view tag_b64;                 ///< Of the length that the sender chose.
   std::optional<std::string_view> aad_b64;  ///< JSON only; present-but-empty is kept apart.
   bool has_content = false;                 ///< `iv`, `ciphertext` and `tag` are all there.
 };

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+/// @file
+/// Names of keys, and where they lead; header-only.
+
 #include <array>
 #include <charconv>
 #include <cstddef>
@@ -20,13 +23,13 @@ inline constexpr std::array<std::string_view, 6> hsm_models{
 
 /// Where a key lives, read from its UID. Views into the UID's text.
 struct KeyUid {
-  std::string_view text{};
-  bool in_hsm = false;
+  std::string_view text{};  ///< All of it.
+  bool in_hsm = false;      ///< It begins with `hsm::`.
   // For `hsm::<model>[_n]::<slot>::<label>` alone:
-  std::string_view model{};
+  std::string_view model{};    ///< One of hsm_models.
   std::uint32_t instance = 0;  ///< n; 0 for the first instance of a model.
-  std::uint64_t slot = 0;
-  std::string_view label{};  ///< May contain "::" itself.
+  std::uint64_t slot = 0;      ///< HsmSlot::number.
+  std::string_view label{};    ///< May contain "::" itself.
 };
 
 /// What the public half of a key pair is called: the pair's UID and this. Such a name leads to the

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+/// @file
+/// Kms: what tokens are decrypted and keys are kept with.
+
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -28,16 +31,18 @@ namespace core {
 struct Context;
 }
 
+/// Which key a token is decrypted with.
 struct DecryptOptions {
   /// UID or alias of the key to use, for tokens with no `kid` (Policy::require_kid) or with an
   /// issuer's own. Empty: the token's `kid`. In a general serialization it picks the recipient.
   std::string_view key{};
 };
 
+/// What kind of token is made, and for which key.
 struct EncryptOptions {
-  std::string_view key{};  ///< UID or alias; becomes the header's `kid` as it stands here.
-  Alg alg = Alg::RSA_OAEP_256;
-  Enc enc = Enc::A256GCM;
+  std::string_view key{};       ///< UID or alias; becomes the header's `kid` as it stands here.
+  Alg alg = Alg::RSA_OAEP_256;  ///< How the CEK is wrapped; for a symmetric key `dir`.
+  Enc enc = Enc::A256GCM;       ///< How the content is encrypted.
   Serialization serialization = Serialization::compact;  ///< Or flattened.
   std::optional<std::span<const std::uint8_t>> aad{};    ///< Flattened only; not empty.
 };
@@ -59,8 +64,11 @@ class JWEKMS_API Kms {
   Kms(std::shared_ptr<const crypto::Library> library,
       std::vector<std::shared_ptr<KeyProvider>> providers, const Policy& policy,
       std::vector<std::string> admins = {}, AuditSink audit = {});
+  /// What was moved from may be destroyed or assigned to, and nothing else.
   Kms(Kms&&) noexcept;
+  /// Likewise. Other threads must not be using either.
   Kms& operator=(Kms&&) noexcept;
+  /// No call may be under way. The last Kms over what was opened wipes the keys that it held.
   ~Kms();
 
   /// A Kms that acts for a principal, the name of somebody whom the host has authenticated. Cheap:
@@ -83,6 +91,7 @@ class JWEKMS_API Kms {
   /// Whom this acts for; empty: the host.
   [[nodiscard]] std::string_view principal() const noexcept;
 
+  /// What it accepts.
   [[nodiscard]] const Policy& policy() const noexcept;
 
   /// Bytes that decrypt() needs in `out` at most. Reads the token, touches no key.
@@ -133,12 +142,13 @@ class JWEKMS_API Kms {
   /// the principal. No name may be a key pair's UID and "_pk": that is its public half.
   /// Errors: bad_request, forbidden, conflict, unavailable.
   [[nodiscard]] Result<KeyInfo> create_key(const CreateKey& request) const;
+  /// Takes in a key from elsewhere.
   /// Errors: bad_request, forbidden, crypto_failure (not a key for encryption, or too small),
   /// conflict, unavailable.
   [[nodiscard]] Result<KeyInfo> import_key(const ImportKey& request) const;
-  /// Here and wherever a `kid` is taken: a UID, an alias, or the UID of a key pair and "_pk", which
-  /// stands for the pair unless it is a UID or an alias itself.
-  /// Errors: not_found, forbidden, unavailable, internal_error.
+  /// Looks a key up. Here and wherever a `kid` is taken: a UID, an alias, or the UID of a key pair
+  /// and "_pk", which stands for the pair unless it is a UID or an alias itself. Errors: not_found,
+  /// forbidden, unavailable, internal_error.
   [[nodiscard]] Result<KeyInfo> describe_key(std::string_view kid) const;
   /// Lists the keys of the provider that owns `prefix` ("" is the database).
   [[nodiscard]] Result<KeyPage> list_keys(const ListKeys& request,
@@ -147,9 +157,10 @@ class JWEKMS_API Kms {
   [[nodiscard]] Result<std::string> public_jwk(std::string_view kid) const;
   /// The public halves of all active RSA keys, as a JWK Set (RFC 7517 §5).
   [[nodiscard]] Result<std::string> public_jwks() const;
+  /// Gives a key another name, for the `kid` of an issuer.
   /// Errors: not_found, forbidden, conflict, bad_request.
   [[nodiscard]] Result<void> add_alias(std::string_view uid, std::string_view alias) const;
-  /// Errors: not_found, forbidden.
+  /// Takes a name away again. Errors: not_found, forbidden.
   [[nodiscard]] Result<void> remove_alias(std::string_view alias) const;
   /// Moves a key's life forward. KeyState::destroyed erases it, and its grants, for good.
   /// Errors: not_found, forbidden, bad_request (a step back).
@@ -164,7 +175,8 @@ class JWEKMS_API Kms {
   /// Takes back what a principal, or all ("*"), was granted. Other processes see it within
   /// DatabaseOptions::cache_ttl. Errors: those of grant(); not_found also when there was no grant.
   [[nodiscard]] Result<void> revoke(std::string_view uid, std::string_view principal) const;
-  /// For the owner, admins, and who was granted Permission::grant. Errors: those of grant().
+  /// A key's grants, in the order of the names' bytes. For the owner, admins, and who was granted
+  /// Permission::grant. Errors: those of grant().
   [[nodiscard]] Result<std::vector<Grant>> grants(std::string_view uid) const;
 
  private:

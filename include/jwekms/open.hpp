@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+/// @file
+/// Opening a Kms, and what is done to a whole database.
+
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
@@ -49,18 +52,19 @@ struct DatabaseOptions {
 /// Receives warnings for the operator; never key or token bytes. Called from any thread.
 using WarningSink = std::function<void(std::string_view text)>;
 
+/// What open() opens, and by which rules.
 struct Options {
-  DatabaseOptions database{};
-  std::vector<HsmOptions> hsms{};  ///< The Kms must not outlive main() when there are any.
-  std::vector<HsmPool> hsm_pools{};
+  DatabaseOptions database{};        ///< Where keys are kept.
+  std::vector<HsmOptions> hsms{};    ///< The Kms must not outlive main() when there are any.
+  std::vector<HsmPool> hsm_pools{};  ///< Which slots stand in for one another.
   std::vector<std::shared_ptr<KeyProvider>> providers{};  ///< Your own (provider.hpp).
-  Policy policy{};
+  Policy policy{};                                        ///< Which tokens are let in.
   /// OpenSSL property query for every algorithm, `fips=yes` for one. The host's own OpenSSL
   /// configuration is neither read nor changed; providers other than the default one come from
   /// `openssl_config`, a configuration file for this Kms alone.
   std::string openssl_properties{};
-  std::string openssl_config{};
-  WarningSink on_warning{};  ///< Empty: warnings go to standard error.
+  std::string openssl_config{};  ///< Empty: none, and the default provider alone.
+  WarningSink on_warning{};      ///< Empty: warnings go to standard error.
   /// Principals who may do everything with every key; "*" is every principal.
   std::vector<std::string> admins{};
   AuditSink on_audit{};  ///< Empty: no audit, at no cost.

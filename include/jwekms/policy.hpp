@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+/// @file
+/// Which tokens are let in.
+
 #include <cstddef>
 #include <cstdint>
 
@@ -20,8 +23,11 @@ struct Limits {
 /// What a Kms accepts. The default is the use case's table; whatever else is implemented is off
 /// until it is named here.
 struct Policy {
+  /// `alg`s that are accepted, and made.
   AlgSet algs{Alg::RSA_OAEP, Alg::RSA_OAEP_256, Alg::dir};
+  /// `enc`s likewise.
   EncSet encs{Enc::A128GCM, Enc::A192GCM, Enc::A256GCM};
+  /// RSA keys below are neither used nor taken in. Not below 1024.
   std::uint32_t rsa_min_bits = 2048;
   /// The token itself must carry a `kid`. When false, a caller may name the key instead.
   bool require_kid = true;
@@ -34,7 +40,7 @@ struct Policy {
   bool allow_zip = false;
   /// Decrypt under keys that were marked compromised, to save old data. Never encrypts.
   bool allow_compromised = false;
-  Limits limits;
+  Limits limits;  ///< Of sizes and counts.
 
   /// Everything that is implemented, in every header that the RFC permits.
   [[nodiscard]] static Policy permissive() noexcept {

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+/// @file
+/// Key material in memory that is wiped.
+
 #include <array>
 #include <cstddef>
 #include <cstdint>
@@ -22,6 +25,7 @@ inline void secure_wipe(void* data, std::size_t size) noexcept {
 /// that `grep -rn InsecureSecretAccess` lists them all.
 class InsecureSecretAccess {
  public:
+  /// What shows that the caller has spelt it out.
   [[nodiscard]] static constexpr InsecureSecretAccess token() noexcept { return {}; }
 
  private:
@@ -33,11 +37,14 @@ class InsecureSecretAccess {
 template <class Tag, std::size_t Capacity>
 class Secret {
  public:
-  static constexpr std::size_t capacity = Capacity;
+  static constexpr std::size_t capacity = Capacity;  ///< Bytes at most.
 
   Secret() noexcept = default;
+  /// Wipes.
   ~Secret() { wipe(); }
+  /// Leaves the other empty and wiped.
   Secret(Secret&& other) noexcept { take(other); }
+  /// Wipes what was here, and the other.
   Secret& operator=(Secret&& other) noexcept {
     if (this != &other) {
       wipe();
@@ -51,7 +58,9 @@ class Secret {
   template <class Char>
   friend std::basic_ostream<Char>& operator<<(std::basic_ostream<Char>&, const Secret&) = delete;
 
+  /// Bytes of it. Not a secret.
   [[nodiscard]] std::size_t size() const noexcept { return size_; }
+  /// The bytes, for as long as this object is neither changed nor destroyed.
   [[nodiscard]] std::span<const std::uint8_t> bytes(InsecureSecretAccess) const noexcept {
     return {bytes_.data(), size_};
   }
@@ -60,6 +69,7 @@ class Secret {
     size_ = size;
     return {bytes_.data(), size_};
   }
+  /// Overwrites all of the storage; empty from then on.
   void wipe() noexcept {
     secure_wipe(bytes_.data(), bytes_.size());
     size_ = 0;

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+/// @file
+/// The REST API as a function.
+
 #include <cstddef>
 #include <memory>
 #include <optional>
@@ -28,11 +31,15 @@ struct ServiceRequest {
 class ServiceBody {
  public:
   ServiceBody() noexcept = default;
+  /// Room for this many characters, unspecified but for the NUL behind them.
   explicit ServiceBody(std::size_t size) : text_(new char[size + 1]), size_(size) {
     text_[size] = '\0';
   }
+  /// Wipes.
   ~ServiceBody() { secure_wipe(text_.get(), size_); }
+  /// Leaves the other empty.
   ServiceBody(ServiceBody&& other) noexcept { swap(other); }
+  /// Likewise, and wipes what was here.
   ServiceBody& operator=(ServiceBody&& other) noexcept {
     ServiceBody taken(std::move(other));
     swap(taken);
@@ -43,6 +50,7 @@ class ServiceBody {
 
   /// Stays where it is when the object is moved. A NUL follows it, unless it is empty.
   [[nodiscard]] std::string_view view() const noexcept { return {text_.get(), size_}; }
+  /// To write it.
   [[nodiscard]] std::span<char> chars() noexcept { return {text_.get(), size_}; }
   /// Wipes what is cut off. Precondition: size <= view().size(), and not both are 0.
   void truncate(std::size_t size) noexcept {
@@ -60,8 +68,9 @@ class ServiceBody {
   std::size_t size_ = 0;
 };
 
+/// What to answer, and what to log.
 struct ServiceResponse {
-  int status = 500;
+  int status = 500;                 ///< Of HTTP.
   std::string_view content_type{};  ///< Static storage.
   ServiceBody body{};               ///< JSON, UTF-8; not to be logged.
   std::string allow{};              ///< For a 405, the value of the `Allow` header.

@@ -9,6 +9,7 @@
 #include "config/open_with.hpp"
 #include "core/kek_wrapper.hpp"
 #include "crypto/library.hpp"
+#include "crypto/secret_buffer.hpp"
 #include "jwekms/key_uid.hpp"
 #include "providers/db/db_provider.hpp"
 #include "providers/pkcs11/hsm_provider.hpp"
@@ -64,6 +65,11 @@ void make_folders_of(const std::string& path) {
     (void)mkdir(path.substr(0, end).c_str(), S_IRWXU);
 }
 
+void warn_of_swap(const WarningSink& warn) {
+  if (crypto::SecretBuffer(1).locked()) return;
+  warn("memory cannot be locked (RLIMIT_MEMLOCK): secrets may reach the swap space");
+}
+
 /// What open() and rewrap_database() begin with. Nothing of the database is touched yet: it is not
 /// made while the HSM that guards it is out of reach.
 struct Parts {
@@ -87,6 +93,7 @@ struct Parts {
   if (!library) return library.error();
   Parts parts{.library = *std::move(library)};
   parts.warn = options.on_warning ? options.on_warning : print_warning;
+  warn_of_swap(parts.warn);
   if (!options.database.path.empty()) parts.store = db::make_store(options.database, sharing);
   Result<std::vector<std::shared_ptr<KeyProvider>>> hsms = pkcs11::open_hsms(
       parts.library, options.hsms, options.hsm_pools, parts.store, parts.warn, options.policy);

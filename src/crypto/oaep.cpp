@@ -50,6 +50,13 @@ void oaep_unpad(const Library& library, Hash hash, std::span<std::uint8_t> em,
   secure_wipe(em.data(), em.size());
 }
 
+Result<Cek> draw_cek(const Library& library, const EncRow& enc) {
+  Cek cek;
+  const Result<void> drawn = library.random(cek.fill(enc.cek_bytes, InsecureSecretAccess::token()));
+  if (!drawn) return drawn.error();
+  return cek;
+}
+
 void choose_cek(Cek& cek, const OaepOpened& opened) noexcept {
   const auto access = InsecureSecretAccess::token();
   const std::span<std::uint8_t> chosen = cek.fill(cek.size(), access);

@@ -45,6 +45,9 @@ void oaep_unpad(const Library& library, Hash hash, std::span<std::uint8_t> em,
 /// @param size  bytes of the number.
 void align_right(std::span<std::uint8_t> em, std::size_t size) noexcept;
 
+/// A random CEK of the size that `enc` asks for. Errors: unavailable.
+[[nodiscard]] Result<Cek> draw_cek(const Library& library, const EncRow& enc);
+
 /// Implicit rejection (RFC 7516 §11.5). @param cek  random, of the size that `enc` asks for:
 /// replaced if `opened` is good and has that size. Takes the same time in any case.
 void choose_cek(Cek& cek, const OaepOpened& opened) noexcept;

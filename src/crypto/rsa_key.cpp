@@ -116,15 +116,12 @@ Result<void> RsaKey::oaep_decrypt(const WrappedCek& wrapped, OaepOpened& opened)
 }
 
 Result<Cek> RsaKey::unwrap_or_random(const WrappedCek& wrapped) const {
-  const auto access = InsecureSecretAccess::token();
-  Cek cek;
   // Drawn before the result is known, so that drawing it tells nothing (RFC 7516 §11.5).
-  if (Result<void> drawn = library_->random(cek.fill(wrapped.enc.cek_bytes, access)); !drawn)
-    return drawn.error();
-
+  Result<Cek> cek = draw_cek(*library_, wrapped.enc);
+  if (!cek) return cek;
   OaepOpened opened;
   if (Result<void> r = oaep_decrypt(wrapped, opened); !r) return r.error();
-  choose_cek(cek, opened);
+  choose_cek(*cek, opened);
   return cek;
 }
 

@@ -14,16 +14,6 @@ namespace {
 
 [[nodiscard]] Error bad(const char* text) noexcept { return {Errc::bad_request, 0, text}; }
 
-[[nodiscard]] std::string_view name_of(KeyState state) noexcept {
-  switch (state) {
-    case KeyState::active: return "active";
-    case KeyState::deactivated: return "deactivated";
-    case KeyState::compromised: return "compromised";
-    case KeyState::destroyed: return "destroyed";
-  }
-  return "";
-}
-
 /// All that anybody may know of a key.
 [[nodiscard]] Json describe(const KeyInfo& info) {
   Json key = new_object();
@@ -39,7 +29,7 @@ namespace {
   if (info.may_encrypt) names.emplace_back("encrypt");
   if (info.may_decrypt) names.emplace_back("decrypt");
   add_texts(key.get(), "key_ops", names);
-  add_text(key.get(), "state", name_of(info.state));
+  add_text(key.get(), "state", name(info.state));
   if (!info.parent.empty()) add_text(key.get(), "parent", info.parent);
   if (!info.owner.empty()) add_text(key.get(), "owner", info.owner);
   if (info.created_at_s != 0)
@@ -102,8 +92,8 @@ struct Serves {
 
 [[nodiscard]] Result<KeyState> read_state(std::string_view name) {
   for (const KeyState state : {KeyState::active, KeyState::deactivated, KeyState::compromised})
-    if (name == name_of(state)) return state;
-  if (name == name_of(KeyState::destroyed)) return bad("DELETE destroys a key");
+    if (name == jwekms::name(state)) return state;
+  if (name == jwekms::name(KeyState::destroyed)) return bad("DELETE destroys a key");
   return bad("unknown key state");
 }
 

@@ -11,9 +11,11 @@ import sys
 
 CAPI = pathlib.Path(__file__).resolve().parents[2] / "capi"
 NODE = re.compile(r"JWEKMS_\d+\.\d+")
-# The members of Kms and the free functions: what is marked JWEKMS_API.
+VERSION = (CAPI.parent / "include/jwekms/version.hpp").read_text()
+CXX_NODE = "JWEKMS_CXX_" + re.search(r'VERSION_STRING "(\d+\.\d+)\.', VERSION)[1]
+# The members of Kms and ContentKeys and the free functions: what is marked JWEKMS_API.
 CXX_API = re.compile(
-    r"jwekms::(Kms::(~?Kms|operator=|[a-z_]+)(\[abi:cxx11\])?"
+    r"jwekms::(Kms::(~?Kms|operator=|[a-z_]+)(\[abi:cxx11\])?|ContentKeys::(open|make|rsa_key)"
     r"|open|doctor|handle|rewrap_database|rotate_kek|parse_config|load_config)\(")
 
 
@@ -40,12 +42,13 @@ def complaints(listed, header, version_script, exported):
     for name in sorted(exported_c - set(listed)):
         yield f"{name}: exported, not listed"
     for name, version, demangled in exported:
-        if name.startswith("_Z") and not CXX_API.match(demangled):
+        is_cxx = name.startswith("_Z")
+        if is_cxx and not CXX_API.match(demangled):
             yield f"{demangled}: exported, not part of the C++ API"
-        if not NODE.fullmatch(version):
-            yield f"{name}: exported without a version"
+        if version != CXX_NODE if is_cxx else not NODE.fullmatch(version):
+            yield f"{name}: exported with version {version!r}"
     for member in ("jwekms::open(", "jwekms::doctor(", "jwekms::load_config(",
-                   "jwekms::Kms::decrypt("):
+                   "jwekms::Kms::decrypt(", "jwekms::ContentKeys::rsa_key("):
         if not any(demangled.startswith(member) for _, _, demangled in exported):
             yield f"{member}...): not exported"
 
@@ -65,11 +68,12 @@ def exports(library):
 
 def self_test():
     """A sound library passes; each planted fault is complained of."""
-    cxx = [("_Z1a", "JWEKMS_0.1", "jwekms::open(jwekms::Options const&)"),
-           ("_Z1e", "JWEKMS_0.1", "jwekms::doctor(jwekms::HsmOptions const&)"),
-           ("_Z1b", "JWEKMS_0.1", "jwekms::Kms::decrypt(...) const"),
-           ("_Z1d", "JWEKMS_0.1", "jwekms::load_config(...)"),
-           ("_Z1c", "JWEKMS_0.1", "jwekms::Kms::~Kms()")]
+    cxx = [("_Z1a", CXX_NODE, "jwekms::open(jwekms::Options const&)"),
+           ("_Z1e", CXX_NODE, "jwekms::doctor(jwekms::HsmOptions const&)"),
+           ("_Z1b", CXX_NODE, "jwekms::Kms::decrypt(...) const"),
+           ("_Z1d", CXX_NODE, "jwekms::load_config(...)"),
+           ("_Z1f", CXX_NODE, "jwekms::ContentKeys::rsa_key(...) const"),
+           ("_Z1c", CXX_NODE, "jwekms::Kms::~Kms()")]
     sound = [("jwekms_a", "JWEKMS_0.1", "jwekms_a"), *cxx]
 
     def check(listed=("jwekms_a",), header="int32_t jwekms_a(void);",
@@ -84,11 +88,14 @@ def self_test():
     assert check(exported=cxx)
     assert check(exported=sound[:1])
     assert check(exported=[("jwekms_a", "", "jwekms_a"), *cxx])
+    assert check(exported=[("jwekms_a", CXX_NODE, "jwekms_a"), *cxx])
+    assert check(exported=[*sound, ("_Z1f", "JWEKMS_0.1", "jwekms::Kms::policy() const")])
+    assert check(exported=[*sound, ("_Z1f", "JWEKMS_CXX_0.0", "jwekms::Kms::policy() const")])
     for name, demangled in (("sqlite3_open", "sqlite3_open"), ("_Z1d", "SQLite::Database::exec()"),
                             ("_Z1d", "jwekms::db::open_database(int)"),
                             ("_Z1d", "jwekms::Kms::Impl::run()"),
                             ("_Z1d", "typeinfo for jwekms::Key")):
-        assert check(exported=[*sound, (name, "JWEKMS_0.1", demangled)]), name
+        assert check(exported=[*sound, (name, CXX_NODE, demangled)]), name
 
 
 def main():

@@ -172,6 +172,7 @@ TEST_CASE("a key that contradicts itself is damaged", "[capi][provider][threat]"
       {"flag 2^31", [](Key& key) { key.flags = 0x80000000; }},
       {"reserved", [](Key& key) { key.reserved = 1; }},
       {"made before 1970", [](Key& key) { key.created_at = -1; }},
+      {"made in milliseconds", [](Key& key) { key.created_at = 1'700'000'000'000; }},
       {"UID of another provider", uid("rsa")},
       {"UID of an HSM", uid("hsm::softhsm2::0::rsa")},
       {"UID with NUL", uid("vault::r\0sa"sv)},
@@ -238,6 +239,31 @@ TEST_CASE("sizes that a provider cannot have meant", "[capi][provider][threat]")
     CHECK(jwekms_public_jwk(rig.ctx.get(), "vault::rsa", 10, out.data(), &room, nullptr) ==
           JWEKMS_INTERNAL_ERROR);
   }
+  CHECK(rig.vault.all_released());
+}
+
+TEST_CASE("a callback that says it is done and has done nothing", "[capi][provider][threat]") {
+  Rig rig;
+  const std::string empty = encrypt(rig.ctx, "", encrypt_to("vault::aes", "dir"));
+  jwekms_provider idle = rig.table;
+  idle.unwrap = [](auto...) { return jwekms_status{JWEKMS_OK}; };
+  idle.decrypt = [](auto...) { return jwekms_status{JWEKMS_OK}; };
+  idle.wrap = [](auto...) { return jwekms_status{JWEKMS_OK}; };
+  idle.encrypt = [](auto...) { return jwekms_status{JWEKMS_OK}; };
+  const Ctx ctx = open_with(idle);
+  // As a failure that a provider forgot to report would have to be.
+  CHECK(see(ctx, rig.wrapped).status == JWEKMS_DECRYPTION_FAILED);
+  CHECK(see(ctx, rig.stays).status == JWEKMS_INTERNAL_ERROR);
+  CHECK(see(ctx, rig.direct).status == JWEKMS_INTERNAL_ERROR);
+  // Nobody has looked at the tag.
+  CHECK(see(ctx, empty).status == JWEKMS_INTERNAL_ERROR);
+  // Else a token of zeros would go out, and the content be lost.
+  CHECK(try_encrypt(ctx.get(), "x", "vault::aes", "dir").status == JWEKMS_INTERNAL_ERROR);
+  CHECK(try_encrypt(ctx.get(), "", "vault::aes", "dir").status == JWEKMS_INTERNAL_ERROR);
+  CHECK(try_encrypt(ctx.get(), "x", "vault::rsa").status == JWEKMS_INTERNAL_ERROR);
+  idle.wrap = rig.table.wrap;
+  const Ctx wraps = open_with(idle);
+  CHECK(try_encrypt(wraps.get(), "x", "vault::stays").status == JWEKMS_INTERNAL_ERROR);
   CHECK(rig.vault.all_released());
 }
 

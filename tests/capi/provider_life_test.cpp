@@ -1,25 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 // Key providers of a program's own: who calls them, from where, and how long they live.
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <chrono>
 #include <thread>
 
+#include "../core/processes.hpp"
 #include "vault.hpp"
 
 namespace {
 
 using Call = Vault::Call;
-
-/// Runs in a forked child. @return its exit code, or -1 if it came to another end.
-int in_child(const std::function<int()>& run) {
-  const pid_t child = fork();
-  if (child == 0) _exit(run());
-  int status = 0;
-  if (child < 0 || waitpid(child, &status, 0) != child || !WIFEXITED(status)) return -1;
-  return WEXITSTATUS(status);
-}
+using support::in_child;
 
 /// For children, where no assertion of Catch reaches anybody.
 jwekms_status status_of(const jwekms_ctx* ctx, const std::string& token) {

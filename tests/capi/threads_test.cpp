@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Contexts that are closed while threads that have used them live on.
+// Contexts that are closed while threads that have used them live on; threads and signals of the
+// host's.
 
 #include <malloc.h>
 
 #include <atomic>
 #include <barrier>
+#include <chrono>
+#include <csignal>
 #include <thread>
 
 #include "fixture.hpp"
@@ -75,4 +78,54 @@ TEST_CASE("a thread that lives on keeps one closed context at most", "[capi][thr
   worker.join();
   // What one OSSL_LIB_CTX takes, and far less than 24 of them. No figures under a sanitizer.
   CHECK(after < before + 200'000);
+}
+
+namespace {
+
+/// How many threads this process has, what each signal does, and which are blocked.
+struct Process {
+  Process() {
+    for (const auto& thread : std::filesystem::directory_iterator("/proc/self/task")) {
+      (void)thread;
+      ++threads;
+    }
+    for (int signal = 1; signal < NSIG; ++signal) {
+      struct sigaction action {};
+      handlers.push_back(sigaction(signal, nullptr, &action) == 0 ? action.sa_handler : SIG_ERR);
+    }
+    sigset_t mask;
+    sigprocmask(SIG_BLOCK, nullptr, &mask);
+    for (int signal = 1; signal < NSIG; ++signal) blocked.push_back(sigismember(&mask, signal));
+  }
+  bool operator==(const Process&) const = default;
+  int threads = 0;
+  std::vector<sighandler_t> handlers;
+  std::vector<int> blocked;
+};
+
+}  // namespace
+
+TEST_CASE("a context starts no thread and leaves signals alone", "[capi][threads]") {
+  const TemporaryFolder folder;
+  const std::string path = folder.file("keys.db");
+  // A thread that was joined is still listed for a moment.
+  std::this_thread::sleep_for(std::chrono::milliseconds(100));
+  const Process before;
+  Ctx ctx = open_ctx(open_options(path));
+  use(ctx.get());
+  CHECK((Process() == before));
+  ctx.reset();
+  CHECK((Process() == before));
+
+  // The check can fail.
+  std::atomic<bool> seen = false;
+  std::thread other([&] {
+    while (!seen) std::this_thread::yield();
+  });
+  CHECK_FALSE((Process() == before));
+  seen = true;
+  other.join();
+  const auto handler = std::signal(SIGUSR1, SIG_IGN);
+  CHECK_FALSE((Process() == before));
+  std::signal(SIGUSR1, handler);
 }

@@ -12,8 +12,6 @@
 #include <unistd.h>
 
 #include <catch2/catch.hpp>
-#include <cstdio>
-#include <fstream>
 #include <functional>
 
 #include "deflate.hpp"
@@ -21,6 +19,7 @@
 #include "key_file.hpp"
 #include "kms_support.hpp"
 #include "make_token.hpp"
+#include "memory_search.hpp"
 
 using namespace jwekms;
 using namespace support;
@@ -45,26 +44,8 @@ SecretBuffer read_secret(const std::string& path) {
   return contents;
 }
 
-/// How often a secret stands in memory, outside its own pages.
 std::size_t copies_of(const SecretBuffer& secret) {
-  const auto needle = secret.bytes(access_token);
-  std::size_t found = 0;
-  std::ifstream maps("/proc/self/maps");
-  for (std::string line; std::getline(maps, line);) {
-    std::uintptr_t first = 0, last = 0;
-    char flags[5] = {};
-    if (std::sscanf(line.c_str(), "%lx-%lx %4s", &first, &last, flags) != 3) continue;
-    if (std::string_view(flags) != "rw-p") continue;
-    const auto own = reinterpret_cast<std::uintptr_t>(needle.data());
-    const auto* at = reinterpret_cast<const std::uint8_t*>(first);
-    const auto* const end = reinterpret_cast<const std::uint8_t*>(last);
-    while ((at = static_cast<const std::uint8_t*>(
-                memmem(at, static_cast<std::size_t>(end - at), needle.data(), needle.size())))) {
-      found += reinterpret_cast<std::uintptr_t>(at) != own;
-      ++at;
-    }
-  }
-  return found;
+  return support::copies_of(secret.bytes(access_token));
 }
 
 /// Makes secrets in a child process, which writes them to files.

@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "crypto/secret_buffer.hpp"
 
+#include <linux/capability.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -10,6 +13,7 @@
 #include <memory>
 #include <new>
 
+#include "jwekms/open.hpp"
 #include "support.hpp"
 
 using namespace jwekms;
@@ -138,4 +142,35 @@ TEST_CASE("a secret buffer that no machine can hold is bad_alloc", "[secret_buff
   CHECK_THROWS_AS(SecretBuffer(SIZE_MAX), std::bad_alloc);
   CHECK_THROWS_AS(SecretBuffer(SIZE_MAX - 4096), std::bad_alloc);
   CHECK_THROWS_AS(SecretBuffer(SIZE_MAX / 2), std::bad_alloc);
+}
+
+namespace {
+
+/// What opening says of memory.
+std::string warning_of_memory() {
+  std::string said;
+  Options options;
+  options.on_warning = [&](std::string_view text) { said += text; };
+  return open(options) ? said : "not opened";
+}
+
+/// Takes from this process what it takes to lock memory.
+bool forbid_locking() {
+  const rlimit none{0, 0};
+  __user_cap_header_struct header{_LINUX_CAPABILITY_VERSION_3, 0};
+  std::array<__user_cap_data_struct, _LINUX_CAPABILITY_U32S_3> capabilities{};
+  return setrlimit(RLIMIT_MEMLOCK, &none) == 0 &&
+         syscall(SYS_capset, &header, capabilities.data()) == 0;
+}
+
+}  // namespace
+
+TEST_CASE("opening warns where memory cannot be locked", "[secret_buffer]") {
+  CHECK(warning_of_memory().empty() == SecretBuffer(1).locked());
+  CHECK(holds_in_child([] {
+    if (!forbid_locking()) return false;
+    const std::string expected =
+        "memory cannot be locked (RLIMIT_MEMLOCK): secrets may reach the swap space";
+    return warning_of_memory() == (mlock_shows() ? expected : "");
+  }));
 }

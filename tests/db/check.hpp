@@ -2,11 +2,9 @@
 #pragma once
 
 #include <SQLiteCpp/SQLiteCpp.h>
-#include <sys/wait.h>
-#include <unistd.h>
-
 #include <catch2/catch.hpp>
 
+#include "../core/processes.hpp"
 #include "support.hpp"
 
 namespace jwekms::db::test {
@@ -29,13 +27,6 @@ inline SQLite::Database raw(const std::string& path) {
   return SQLite::Database(path, SQLite::OPEN_READWRITE, 5000);
 }
 
-/// Runs a function in a forked child; its exit code, or -1 if it did not exit.
-inline int in_child(const std::function<int()>& run) {
-  const pid_t child = fork();
-  if (child == 0) _exit(run());
-  int status = 0;
-  if (child < 0 || waitpid(child, &status, 0) != child || !WIFEXITED(status)) return -1;
-  return WEXITSTATUS(status);
-}
+using support::in_child;
 
 }  // namespace jwekms::db::test

@@ -1,7 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <algorithm>
+#include <stdexcept>
+
 #include "check.hpp"
+#include "providers/db/record.hpp"
+#include "providers/db/sqlite_connection.hpp"
 
 using namespace jwekms;
+using namespace jwekms::db;
 using namespace jwekms::db::test;
 
 namespace {
@@ -230,15 +236,16 @@ TEST_CASE("a file that is no key database is left alone", "[db]") {
     std::ofstream(path) << std::string(8192, 'x');
     CHECK(code_of(try_open(options_in(dir))) == "internal_error");
   }
-  SECTION("another program's database") {
-    SQLite::Database(path, SQLite::OPEN_READWRITE | SQLite::OPEN_CREATE).exec("CREATE TABLE t (a)");
-    CHECK(code_of(try_open(options_in(dir))) == "internal_error");
-    CHECK(raw(path).execAndGet("SELECT count(*) FROM sqlite_schema").getInt() == 1);
-  }
-  SECTION("another program's database with a schema version") {
-    SQLite::Database(path, SQLite::OPEN_READWRITE | SQLite::OPEN_CREATE)
-        .exec("CREATE TABLE t (a); PRAGMA user_version = 1");
-    CHECK(code_of(try_open(options_in(dir))) == "internal_error");
+  for (const char* version : {"0", "1", "2"}) {
+    DYNAMIC_SECTION("another program's database, of schema version " << version) {
+      SQLite::Database(path, SQLite::OPEN_READWRITE | SQLite::OPEN_CREATE)
+          .exec("CREATE TABLE t (a); PRAGMA user_version = " + std::string(version));
+      const Bytes before = read_file(path);
+      const auto opened = try_open(options_in(dir));
+      CHECK(code_of(opened) == "internal_error");
+      CHECK(opened.error().text == damaged_file.text);
+      CHECK(read_file(path) == before);
+    }
   }
   CHECK_FALSE(std::filesystem::exists(dir.file("keys.db.kek")));
 }
@@ -252,6 +259,54 @@ TEST_CASE("a database of a newer version is refused in clear words", "[db]") {
         std::string("the database was written by a newer version of this library"));
   raw(f.path).exec("PRAGMA user_version = 1");
   f.check_sound();
+}
+
+namespace {
+
+/// A database beside which one can write as a newer version of this library would.
+struct Newer {
+  Newer() {
+    options.kek = bytes;
+    std::ranges::copy(bytes, kek.fill(bytes.size(), InsecureSecretAccess::token()).begin());
+    db = open_db(options);
+    (void)db->create(oct_request("old")).value();
+    store = make_store(options);
+    if (!store->open()) throw std::runtime_error("the store");
+  }
+  TempDir dir;
+  Bytes bytes = Bytes(32, 9);
+  Kek kek;
+  DatabaseOptions options = options_in(dir);
+  std::shared_ptr<KeyProvider> db;
+  std::shared_ptr<Store> store;
+};
+
+}  // namespace
+
+TEST_CASE("a key of a newer version is refused in clear words, and others serve", "[db]") {
+  const Newer newer;
+  const std::shared_ptr<KeyProvider>& db = newer.db;
+  KeyInfo info;
+  info.uid = "new";
+  info.type = static_cast<KeyType>(3);
+  REQUIRE(newer.store->insert(seal_record(*library(), newer.kek, info, Bytes(16)).value(), {}));
+
+  const auto says_newer = [](const auto& result) {
+    return code_of(result) == "internal_error" &&
+           result.error().text ==
+               std::string("the key record was written by a newer version of this library");
+  };
+  CHECK(says_newer(db->resolve("new")));
+  CHECK(says_newer(db->set_state("new", KeyState::destroyed)));
+  CHECK(says_newer(db->list({})));
+  CHECK(works(*db, "old"));
+}
+
+TEST_CASE("a permission of a newer version is not given, and others are", "[db]") {
+  const Newer newer;
+  const GrantRow row{"old", "bob", 1 << 0 | 1 << 6, 1, {}, {}};
+  REQUIRE(newer.store->put_grant(seal_grant(*library(), newer.kek, row).value()).value());
+  CHECK(newer.db->grants()->granted("old", "bob").value() == Permissions{Permission::decrypt});
 }
 
 TEST_CASE("the file says whose it is and how it is written", "[db]") {

@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: Apache-2.0
-#include <array>
 #include <atomic>
 #include <chrono>
 #include <optional>
@@ -10,47 +9,13 @@
 using namespace jwekms;
 using namespace jwekms::db::test;
 using namespace std::chrono_literals;
+using support::Child;
+using support::Signal;
 namespace fs = std::filesystem;
 
 namespace {
 
 using Clock = std::chrono::steady_clock;
-
-/// A pipe that one process waits on and another signals.
-class Signal {
- public:
-  Signal() { REQUIRE(pipe(ends_.data()) == 0); }
-  ~Signal() {
-    (void)close(ends_[0]);
-    (void)close(ends_[1]);
-  }
-  Signal(const Signal&) = delete;
-  Signal& operator=(const Signal&) = delete;
-  void send() const { (void)!write(ends_[1], "x", 1); }
-  void wait() const {
-    char c = 0;
-    (void)!read(ends_[0], &c, 1);
-  }
-
- private:
-  std::array<int, 2> ends_{};
-};
-
-/// Runs a function in a child that shares no open database with this process.
-class Child {
- public:
-  explicit Child(const std::function<int()>& run) : pid_(fork()) {
-    if (pid_ == 0) _exit(run());
-  }
-  [[nodiscard]] int exit_code() const {
-    int status = 0;
-    if (waitpid(pid_, &status, 0) != pid_ || !WIFEXITED(status)) return -1;
-    return WEXITSTATUS(status);
-  }
-
- private:
-  pid_t pid_;
-};
 
 DatabaseOptions with_ttl(const TempDir& dir, std::chrono::milliseconds ttl) {
   DatabaseOptions options = options_in(dir);

@@ -1,14 +1,15 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
 # The commands of examples/custom_provider/README.md as they stand, and what the provider refuses.
-# usage: custom_provider.sh PROGRAM
+# usage: custom_provider.sh PROGRAM, jwekms-example-key-file-c or the same in another language
 set -euo pipefail
 program=$(realpath "$1")
 page=$(cd "$(dirname "$0")/../../examples/custom_provider" && pwd)/README.md
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 cd "$work"
-PATH=$(dirname "$program"):$PATH
+ln -s "$program" jwekms-example-key-file-c
+PATH=$work:$PATH
 
 awk '/^```bash$/ {on = 1; next} /^```$/ {on = 0} on' "$page" >session.sh
 bash -euo pipefail session.sh >out 2>log || { cat log; exit 1; }
@@ -36,6 +37,6 @@ printf '%s' '{"alg":"RSA-OAEP-256","enc":"A256GCM","kid":"file::../key"}' | base
   tr -d = >other-name
 echo ".$key.$rest" >>other-name
 refuses 3 "$program" key.pem <other-name
-chmod 640 key.pem
-refuses 2 "$program" key.pem <token
+refuses 2 "$program" no.pem <token
+refuses 2 "$program" key.pem </dev/null
 echo ok

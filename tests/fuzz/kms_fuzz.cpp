@@ -1,39 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
 // Any bytes as a token, through decrypt and unwrap_key under the permissive policy, with keys that
 // fit, so that mutations of good tokens reach the cryptography.
-#include <unistd.h>
-
 #include <cstdint>
-#include <cstdio>
-#include <cstdlib>
-#include <filesystem>
 #include <string>
 #include <vector>
 
-#include "jwekms/jwekms.hpp"
+#include "kms.hpp"
 
 namespace {
 
 using namespace jwekms;
+using namespace fuzz;
 
-void require(bool holds) {
-  if (!holds) std::abort();
-}
-
-/// A folder that goes with the process.
-struct Folder {
-  char path[32] = "/tmp/jwekms-fuzz-XXXXXX";
-  Folder() { require(mkdtemp(path) != nullptr); }
-  ~Folder() { std::filesystem::remove_all(path); }
-};
-
-/// A Kms with an RSA key "rsa" and a symmetric key "oct" in a database of this process alone.
-Kms open_kms(const Folder& folder) {
-  Options options;
-  options.database.path = std::string(folder.path) + "/keys.db";
-  options.policy = Policy::permissive();
-  options.on_warning = [](std::string_view) {};
-  Kms kms = open(options).value();
+/// With an RSA key "rsa" and a symmetric key "oct".
+Kms open_with_keys(const Folder& folder) {
+  Kms kms = open_kms(folder);
   (void)kms.create_key({.uid = "rsa"}).value();
   (void)kms.create_key({.uid = "oct", .type = KeyType::oct}).value();
   return kms;
@@ -56,7 +37,7 @@ std::string good_token(const Kms& kms, std::uint8_t choice) {
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   static const Folder folder;
-  static const Kms kms = open_kms(folder);
+  static const Kms kms = open_with_keys(folder);
   std::string token(reinterpret_cast<const char*>(data), size);
   // An input that begins with a byte above the letters is a recipe: which good token, and pairs of
   // a position and a byte to put there.

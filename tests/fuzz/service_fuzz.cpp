@@ -2,20 +2,17 @@
 // Any request to the REST service: a line with method and target, then the body. The database has
 // the keys of tests/vectors/jwcrypto.json, so that good tokens in the corpus, and their mutants,
 // reach the cryptography.
-#include <unistd.h>
-
 #include <algorithm>
 #include <cstdint>
-#include <cstdlib>
-#include <filesystem>
 #include <string>
 #include <string_view>
 
-#include "jwekms/jwekms.hpp"
+#include "kms.hpp"
 
 namespace {
 
 using namespace jwekms;
+using namespace fuzz;
 
 constexpr std::string_view rsa_jwk =
     R"({"kty":"RSA","n":"nPJyMpG_LmR0uTQPAIVcjI6UArXW7kzqgNhfyuQq1IVubvpgcyk8LAwGxz4nZpKzuA)"
@@ -42,23 +39,8 @@ constexpr std::string_view oct_jwk =
     R"({"kty":"oct","k":"teGk5Ef0Aw6aUfUAY4_MJWmkghVDWLzGxN3qMWG-F_I","kid":"jwcrypto-oct25)"
     R"(6"})";
 
-void require(bool holds) {
-  if (!holds) std::abort();
-}
-
-/// A folder that goes with the process.
-struct Folder {
-  char path[32] = "/tmp/jwekms-fuzz-XXXXXX";
-  Folder() { require(mkdtemp(path) != nullptr); }
-  ~Folder() { std::filesystem::remove_all(path); }
-};
-
-Kms open_kms(const Folder& folder) {
-  Options options;
-  options.database.path = std::string(folder.path) + "/keys.db";
-  options.policy = Policy::permissive();
-  options.on_warning = [](std::string_view) {};
-  Kms kms = open(options).value();
+Kms open_with_keys(const Folder& folder) {
+  Kms kms = open_kms(folder);
   for (const std::string_view jwk : {rsa_jwk, oct_jwk}) {
     const std::string body = R"({"jwk":)" + std::string(jwk) + "}";
     require(handle(kms, {"POST", "/v1/crypto/keys", body}).status == 201);
@@ -78,7 +60,7 @@ bool makes_rsa_key(const ServiceRequest& request) {
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   static const Folder folder;
-  static const Kms kms = open_kms(folder);
+  static const Kms kms = open_with_keys(folder);
   const std::string_view text(reinterpret_cast<const char*>(data), size);
   const std::string_view line = text.substr(0, text.find('\n'));
   const std::size_t space = std::min(line.find(' '), line.size());

@@ -1,12 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-#include <sys/wait.h>
-#include <unistd.h>
-
 #include <catch2/catch.hpp>
 
-#include <array>
 #include <thread>
 
+#include "../core/processes.hpp"
 #include "world.hpp"
 
 using namespace gate;
@@ -15,40 +12,6 @@ using namespace std::chrono_literals;
 // Grants in several processes and threads.
 
 namespace {
-
-class Signal {
- public:
-  Signal() { REQUIRE(pipe(ends_.data()) == 0); }
-  Signal(const Signal&) = delete;
-  Signal& operator=(const Signal&) = delete;
-  ~Signal() {
-    (void)close(ends_[0]);
-    (void)close(ends_[1]);
-  }
-  void send() const { (void)!write(ends_[1], "x", 1); }
-  void wait() const {
-    char c = 0;
-    (void)!read(ends_[0], &c, 1);
-  }
-
- private:
-  std::array<int, 2> ends_{};
-};
-
-class Child {
- public:
-  explicit Child(const std::function<int()>& run) : pid_(fork()) {
-    if (pid_ == 0) _exit(run());
-  }
-  [[nodiscard]] int exit_code() const {
-    int status = 0;
-    if (waitpid(pid_, &status, 0) != pid_ || !WIFEXITED(status)) return -1;
-    return WEXITSTATUS(status);
-  }
-
- private:
-  pid_t pid_;
-};
 
 const std::string hsm_key = "hsm::softhsm2::0::k";
 

@@ -57,5 +57,5 @@ awk '/^```c$/ {on=1; next} /^```$/ {on=0} on' "$here/../../README.md" >readme.c
   $($config --libs jwekms) -Wl,-rpath,"$(dirname "$libdir")"
 "$cc" -std=c99 -Wall -Wextra -Werror $($config --cflags jwekms) readme.c -o readme_c \
   $($config --libs jwekms) -Wl,-rpath,"$(dirname "$libdir")"
-[[ $(./readme_cpp 2>/dev/null) == decrypted ]]
+[[ $(./readme_cpp 2>/dev/null) == hello ]]
 [[ $(./readme_c 2>/dev/null) == hello ]]

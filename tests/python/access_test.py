@@ -81,6 +81,20 @@ def test_an_exception_in_a_callback_stays_in_python(tmp_path, monkeypatch):
     assert len(caught) == 4 and set(caught) == {"from a callback"}
 
 
+@pytest.mark.parametrize("error", [KeyboardInterrupt, SystemExit])
+def test_what_ends_a_program_comes_out_of_a_callback(tmp_path, error):
+    def ending(_):
+        raise error
+
+    with jwekms.Kms(tmp_path / "keys.db", on_audit=ending, on_warning=print) as kms:
+        with pytest.raises(error):
+            kms.create_key(uid="rsa")
+        with pytest.raises(error):
+            kms.describe_key("none")
+    with jwekms.Kms(tmp_path / "keys.db") as kms:
+        assert kms.describe_key("rsa").uid == "rsa"
+
+
 def test_warnings_go_to_the_log(tmp_path, caplog):
     with caplog.at_level(logging.WARNING, "jwekms"), jwekms.Kms(tmp_path / "keys.db"):
         pass

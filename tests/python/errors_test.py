@@ -94,8 +94,17 @@ def test_out_of_range_numbers_are_not_cut_to_size(kms):
     for bits in (-1, 0, 1 << 32, (1 << 32) + 2048):
         with pytest.raises(ValueError, match="bits"):
             kms.create_key(bits=bits)
-    for state in (-(1 << 31), 99):
-        with pytest.raises(jwekms.BadRequest):
-            kms.set_key_state(kms.create_key(type=jwekms.KeyType.OCT).uid, state)
+    uid = kms.create_key(type=jwekms.KeyType.OCT).uid
+    for call in (lambda: kms.set_key_state(uid, (1 << 32) + jwekms.KeyState.DESTROYED),
+                 lambda: kms.set_key_state(uid, -1),
+                 lambda: kms.grant(uid, "bob", (1 << 32) + jwekms.Permission.DECRYPT),
+                 lambda: kms.grant(uid, "bob", -1),
+                 lambda: kms.encrypt(b"", uid, alg="dir", serialization=1 << 32),
+                 lambda: jwekms.Kms(allow=1 << 32)):
+        with pytest.raises(ValueError, match="out of range"):
+            call()
+    assert kms.describe_key(uid).state is jwekms.KeyState.ACTIVE and not kms.grants(uid)
+    with pytest.raises(jwekms.BadRequest):
+        kms.set_key_state(uid, 99)
     with pytest.raises((ctypes.ArgumentError, TypeError)):
         kms.set_key_state("x", "active")

@@ -128,13 +128,17 @@ def test_every_exported_function_is_here():
     assert exported and sorted(exported) == sorted(f"jwekms_{name}" for name in _structs.PROTOTYPES)
 
 
-def test_another_c_abi_is_refused(tmp_path):
+@pytest.mark.parametrize("version, complaint", [
+    (2, "C ABI version 2"),
+    (1, "the library is older than this package"),  # one function is all that it has
+])
+def test_a_library_that_does_not_fit_is_refused(tmp_path, version, complaint):
     source = tmp_path / "other.c"
-    source.write_text("unsigned jwekms_abi_version(void) { return 2; }\n")
+    source.write_text(f"unsigned jwekms_abi_version(void) {{ return {version}; }}\n")
     library = tmp_path / "libother.so"
     subprocess.run(["cc", "-shared", "-fPIC", source, "-o", library], check=True)
     from jwekms import _library
-    with pytest.raises(OSError, match="C ABI version 2"):
+    with pytest.raises(OSError, match=complaint):
         _library.Library(str(library))
 
 

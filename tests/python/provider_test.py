@@ -3,6 +3,8 @@
 import gc
 import json
 import os
+import subprocess
+import sys
 import threading
 import weakref
 from concurrent.futures import ThreadPoolExecutor
@@ -194,7 +196,8 @@ RAISED = [
     (jwekms.UnsupportedAlgorithm("x"), jwekms.UnsupportedAlgorithm, False),
     (ConnectionError("x"), jwekms.Unavailable, True), (TimeoutError("x"), jwekms.Unavailable, True),
     (MemoryError(), jwekms.Unavailable, True), (Custom("x"), jwekms.InternalError, True),
-    (ValueError("x"), jwekms.InternalError, True), (SystemExit(0), jwekms.InternalError, True),
+    (ValueError("x"), jwekms.InternalError, True), (jwekms.JwekmsError("x"), jwekms.InternalError, False),
+    (KeyboardInterrupt(), KeyboardInterrupt, False), (SystemExit(0), SystemExit, False),
     (jwekms.InternalError("x"), jwekms.InternalError, False),
 ]
 
@@ -213,6 +216,8 @@ def test_what_callbacks_raise(rsa, caplog, method, error, expected, logged):
             else:
                 kms.decrypt(seal(rsa, b"payload", kid="vault::rsa"))
         assert type(caught.value) is expected
+        if method != "resolve":
+            assert kms.describe_key("vault::rsa").bits == 2048  # nothing of it lingers
     assert bool(caplog.records) == logged
     assert provider.held == 0
 
@@ -264,7 +269,7 @@ def test_what_encrypt_returns(change):
 
 @pytest.mark.parametrize("change", [
     {"uid": "v" * 257}, {"algs": "a" * 513}, {"enc": "e" * 33}, {"uid": "elsewhere"}, {"bits": "many"},
-    {"bits": (1 << 32) + 2048}, {"version": 0}, {"state": 0}, {"type": -1}, {"algs": 5},
+    {"bits": (1 << 32) + 2048}, {"version": 0}, {"created_at": -1}, {"created_at": 1700000000000}, {"state": 0}, {"type": -1}, {"algs": 5},
 ])
 def test_what_resolve_returns(rsa, change):
     class Odd(Vault):
@@ -378,3 +383,59 @@ def test_a_kms_that_does_not_open_leaves_the_provider(rsa, tmp_path):
     with opened(provider):
         pass
     assert provider.ends == 1
+
+
+def test_a_kms_closed_by_its_own_provider(rsa):
+    class Closing(Vault):
+        def unwrap(self, key, wrapped):
+            self.kms.close()
+            gc.collect()
+            return super().unwrap(key, wrapped)
+
+    provider = Closing(rsa)
+    provider.kms = opened(provider)
+    assert provider.kms.decrypt(seal(rsa, b"payload", kid="vault::rsa")) == b"payload"
+    assert (provider.held, provider.ends) == (0, 1)
+
+
+DAEMONS = """
+import os, threading, time, jwekms
+if "JWEKMS_LIBRARY" in os.environ:
+    jwekms.load(os.environ["JWEKMS_LIBRARY"])
+
+class Busy(jwekms.Provider):
+    prefix = "sym::"
+
+    def resolve(self, kid):
+        time.sleep(0.0005)
+        return jwekms.ProvidedKey(key=None, type=jwekms.KeyType.OCT, bits=256)
+
+    def encrypt(self, key, cek, content):
+        time.sleep(0.0005)
+        raise jwekms.Forbidden("it is known")
+
+    def destroy(self):
+        print("destroyed", flush=True)
+
+kms = jwekms.Kms(providers=[Busy()])
+
+def work():
+    while True:
+        try:
+            kms.encrypt(b"payload", "sym::key", alg="dir")
+        except jwekms.Forbidden:
+            pass
+        except ValueError:  # it is closed
+            return
+
+for _ in range(4):
+    threading.Thread(target=work, daemon=True).start()
+time.sleep(0.1)
+"""
+
+
+@pytest.mark.processes
+def test_daemon_threads_at_the_end_of_the_process():
+    for _ in range(5):
+        done = subprocess.run([sys.executable, "-c", DAEMONS], capture_output=True, text=True, timeout=60)
+        assert (done.returncode, done.stdout, done.stderr) == (0, "destroyed\n", "")

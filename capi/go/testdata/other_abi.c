@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// A library of a later time, for a test.
+// A library of another time, for tests.
 #include <stdint.h>
 
-uint32_t jwekms_abi_version(void) { return 2; }
+#ifndef ABI_VERSION
+#define ABI_VERSION 2
+#endif
+uint32_t jwekms_abi_version(void) { return ABI_VERSION; }

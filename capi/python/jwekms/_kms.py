@@ -7,6 +7,8 @@ import atexit
 import ctypes
 import datetime
 import json
+import os
+import time
 import weakref
 from types import TracebackType
 from typing import (
@@ -18,7 +20,7 @@ from ._errors import BufferTooSmall, Status
 from ._library import get as library
 from ._memory import (
     Handle, Inputs, Name, Place, check, decode, encode, encode_name, get_bound, get_handle,
-    get_text, join, new_error, put, put_list, put_names, put_numbers, read_text, run, writable,
+    get_text, join, new_error, put, put_list, put_names, put_numbers, read_text, run, unsigned, writable,
 )
 from ._options import OpenOptions, StrPath, hsm_options, open_options, put_secret
 from ._types import (
@@ -47,7 +49,8 @@ class Kms:
                  **options: Unpack[OpenOptions]) -> None:
         """Opens a database, a SQLite file that is made if absent, and the HSMs of the options.
 
-        Raises BadRequest, UnsupportedAlgorithm, Unavailable, NotFound, CryptoFailure.
+        Raises BadRequest, UnsupportedAlgorithm, Unavailable, NotFound, Forbidden (others may read the
+        key file), CryptoFailure.
         """
         self._handle: Optional[Handle] = None
         with Inputs() as inputs:
@@ -59,6 +62,7 @@ class Kms:
         self._handle = handle
         self._zip = zip
         _open.add(self)
+        _handles.add(handle)
 
     def _ctx(self) -> Handle:
         handle = self._handle
@@ -123,10 +127,9 @@ class Kms:
         status = library().decrypt(self._ctx(), token, len(token),
                                    None if key is None else _from_key(key), place,
                                    ctypes.byref(used), ctypes.byref(error))
-        if status:
-            if status == Status.BUFFER_TOO_SMALL:
-                raise BufferTooSmall("the buffer is too small", 0, used.value)
-            check(status, error)
+        if status == Status.BUFFER_TOO_SMALL:
+            raise BufferTooSmall("the buffer is too small", 0, used.value)
+        check(status, error)
         return used.value
 
     def decrypt_bound(self, token: Token, *, key: Optional[Name] = None) -> int:
@@ -223,7 +226,7 @@ class Kms:
         Raises BadRequest (a step back), NotFound, Forbidden, Unavailable.
         """
         name = encode_name(uid)
-        return self._info(library().set_key_state, name, len(name), state)
+        return self._info(library().set_key_state, name, len(name), unsigned("state", state))
 
     def add_alias(self, uid: Name, alias: Name) -> None:
         """Gives a key another name, for the ``kid`` of an issuer.
@@ -294,7 +297,8 @@ class Kms:
         Raises BadRequest, NotFound, Forbidden, Unavailable.
         """
         name, who = encode_name(uid), encode_name(principal)
-        run(library().grant, self._ctx(), name, len(name), who, len(who), permissions)
+        run(library().grant, self._ctx(), name, len(name), who, len(who),
+            unsigned("permissions", permissions))
 
     def revoke(self, uid: Name, principal: Name) -> None:
         """Takes back what a principal, or all ("*"), was granted. Raises as grant() does."""
@@ -412,7 +416,7 @@ def _to_key(key: Name, alg: Optional[str], enc: Optional[str], aad: Optional[Buf
     put(options, alg=alg, enc=enc)
     if aad is not None:
         put_secret(options, "aad", _no_text(aad), inputs)
-    options.serialization = serialization
+    options.serialization = unsigned("serialization", serialization)
     return options
 
 
@@ -437,11 +441,25 @@ def _read(info: Handle) -> KeyInfo:
     )
 
 
-# A context with HSMs must be closed before the process ends, and nobody may have done so.
 _open: weakref.WeakSet[Kms] = weakref.WeakSet()
+_handles: weakref.WeakSet[Handle] = weakref.WeakSet()  # those that calls are still in among them
+_LAST_CALLS_S = 5.0
+
+# Calls of the parent's threads never end in a child.
+os.register_at_fork(after_in_child=_handles.clear)
 
 
 @atexit.register
 def _close_all() -> None:
-    for kms in list(_open):
-        kms.close()
+    """Closes what is open, as a context with HSMs must be, and waits for the last calls.
+
+    Those are of daemon threads. Python ends a thread that wants to come back to it too late, and one
+    that comes from a callback would end inside the library, and the process with it.
+    """
+    end = time.monotonic() + _LAST_CALLS_S
+    while True:
+        for kms in list(_open):
+            kms.close()
+        if not _handles or time.monotonic() > end:
+            return
+        time.sleep(0.005)

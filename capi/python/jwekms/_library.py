@@ -29,7 +29,10 @@ class Library:
         if theirs() != ABI_VERSION:
             raise OSError(f"{path}: C ABI version {theirs()}, and {ABI_VERSION} is wanted")
         for name, (result, parameters) in _structs.PROTOTYPES.items():
-            function = self._dll[f"jwekms_{name}"]
+            try:
+                function = self._dll[f"jwekms_{name}"]
+            except AttributeError:
+                raise OSError(f"{path}: no jwekms_{name}: the library is older than this package") from None
             function.restype = result
             function.argtypes = parameters
             setattr(self, name, function)
@@ -43,7 +46,7 @@ def load(path: Union[str, os.PathLike[str], None] = None) -> None:
 
     Needed only to say which: the first call that wants the library loads it, the copy in the wheel
     if there is one, otherwise what the system finds as ``libjwekms.so.0``. OSError if it cannot be
-    loaded, or has another C ABI; RuntimeError if another one is loaded already.
+    loaded, has another C ABI or is older than this package; RuntimeError if another one is loaded already.
     """
     get(os.fspath(path) if path is not None else None)
 

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import ctypes
+import threading
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Iterable, List, Optional, Sequence, Tuple, Type, Union
 
@@ -113,16 +114,18 @@ def put_list(struct: ctypes.Structure, member: str, one: str, names: Sequence[Na
     setattr(struct, one + "_lens", (ctypes.c_size_t * len(data))(*map(len, data)))
     setattr(struct, one + "_count", len(data))
 
+def unsigned(name: str, number: int, bits: int = 32, least: int = 0) -> int:
+    """A number that ctypes would cut to size without a word."""
+    if not least <= number < 1 << bits:
+        raise ValueError(f"{name}: {number} is out of range")
+    return number
+
 def put_numbers(struct: ctypes.Structure, **numbers: Optional[int]) -> None:
-    """Sets numbers, which ctypes would cut to size without a word. 0 is the library's word for a
-    default, and no value to give."""
+    """Sets numbers. 0 is the library's word for a default, and no value to give."""
     sizes = {name: ctypes.sizeof(kind) for name, kind, *_ in struct._fields_}
     for name, number in numbers.items():
-        if number is None:
-            continue
-        if not 0 < number < 1 << (8 * sizes[name]):
-            raise ValueError(f"{name}: {number} is out of range")
-        setattr(struct, name, number)
+        if number is not None:
+            setattr(struct, name, unsigned(name, number, 8 * sizes[name], least=1))
 
 def join(names: Union[str, Iterable[str], None]) -> Optional[str]:
     """Algorithms: one text with spaces, or one each."""
@@ -148,6 +151,7 @@ class Handle(ctypes.c_void_p):
     another is using, and no lock is needed for that.
     """
 
+    __hash__ = object.__hash__  # for sets of them
     free: Any = None
     kept: object = None  # what the library goes on using while the handle lives
 
@@ -163,7 +167,25 @@ def new_error() -> _structs.Error:
     return _structs.Error(_ERROR_SIZE)
 
 
+class _Escaped(threading.local):
+    error: Optional[BaseException] = None
+
+
+_escaped = _Escaped()
+
+
+def let_escape(error: BaseException) -> None:
+    """Has what a callback must not raise, KeyboardInterrupt or SystemExit, come out of the call."""
+    _escaped.error = error
+
+
 def check(status: int, error: _structs.Error) -> None:
+    escaped, _escaped.error = _escaped.error, None
+    try:
+        if escaped is not None:
+            raise escaped
+    finally:
+        del escaped  # it knows this frame
     if status:
         raise _errors.exception(status, (error.text or b"").decode(), error.position)
 

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import ctypes
+import functools
 import logging
 import os
 from typing import (
@@ -13,7 +14,7 @@ from typing import (
 from . import _structs
 from ._errors import Status
 from ._memory import (
-    Inputs, Name, join, put, put_bytes, put_list, put_names, put_numbers, text_at,
+    Inputs, Name, join, let_escape, put, put_bytes, put_list, put_names, put_numbers, text_at, unsigned,
 )
 from ._provider import Provider, provider_table
 from ._types import Allow, AuditEvent, Hsm, HsmSlot, Permission
@@ -74,7 +75,7 @@ def open_options(database_path: Optional[StrPath], options: OpenOptions,
         policy_encs=join(options.get("policy_encs")),
         openssl_properties=options.get("openssl_properties"))
     put_numbers(out, **{name: options.get(name) for name in _NUMBERS})  # type: ignore[arg-type]
-    out.policy_flags = options.get("allow", Allow.NOTHING)
+    out.policy_flags = unsigned("allow", options.get("allow", Allow.NOTHING))
     out.on_warning = on_warning = _warning_callback(options.get("on_warning") or _log.warning)
     out.on_audit = on_audit = _audit_callback(options.get("on_audit"))
     put_pointers(out, "hsms", "hsm_count",
@@ -104,18 +105,12 @@ def _slot(slot: HsmSlot, inputs: Inputs) -> _structs.HsmSlot:
     out = _structs.new(_structs.HsmSlot)
     put(out, token_label=slot.token_label, token_serial=slot.token_serial)
     put_secret(out, "pin", slot.pin, inputs)
-    out.number = _unsigned("number", slot.number)
+    out.number = unsigned("number", slot.number, 64)
     if slot.slot_id is not None:
-        out.slot_id = _unsigned("slot_id", slot.slot_id)
+        out.slot_id = unsigned("slot_id", slot.slot_id, 64)
         out.flags = 1
     put_numbers(out, login=slot.login)
     return out
-
-
-def _unsigned(name: str, value: int) -> int:
-    if not 0 <= value < 1 << 64:
-        raise ValueError(f"{name}: {value} is out of range")
-    return value
 
 
 def put_path(struct: ctypes.Structure, name: str, path: Optional[StrPath]) -> None:
@@ -138,10 +133,23 @@ def put_pointers(struct: ctypes.Structure, name: str, count: str, structs: Seque
         setattr(struct, count, len(structs))
 
 
-# An exception in a callback ends in sys.unraisablehook, which prints it: the library gets none.
+def _guarded(call: Callable[..., None]) -> Callable[..., None]:
+    """The library is not told: an Exception ends in sys.unraisablehook, which prints it."""
+
+    @functools.wraps(call)
+    def guarded(*arguments: Any) -> None:
+        try:
+            call(*arguments)
+        except Exception:
+            raise
+        except BaseException as error:
+            let_escape(error)
+
+    return guarded
 
 
 def _warning_callback(function: Callable[[str], object]) -> Any:
+    @_guarded
     def call(_data: object, place: Optional[int], size: int) -> None:
         function(text_at(place, size))
 
@@ -152,6 +160,7 @@ def _audit_callback(function: Optional[Callable[[AuditEvent], object]]) -> Any:
     if function is None:
         return _structs.AuditCallback()
 
+    @_guarded
     def call(_data: object, event: Any) -> None:
         raw = event.contents
         function(AuditEvent(

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import _thread
 import ctypes
 import dataclasses
 import functools
@@ -15,7 +14,8 @@ from typing import TYPE_CHECKING, Any, Callable, Dict, Iterable, Optional, Seque
 from . import _structs
 from ._errors import InternalError, JwekmsError, Status
 from ._memory import (
-    Inputs, Name, Place, bytes_at, encode, join, put_list, put_names, put_numbers, text_at, wipe,
+    Inputs, Name, Place, bytes_at, encode, join, let_escape, put_list, put_names, put_numbers, text_at,
+    unsigned, wipe,
 )
 from ._types import KeyState, KeyType
 
@@ -97,7 +97,8 @@ class Provider:
     What they raise decides what the caller gets. NotFound, Forbidden, UnsupportedAlgorithm and
     Unavailable mean what they say. DecryptionFailed is whatever is wrong with a token, and nothing
     else is; of unwrap() nobody ever learns. An OSError, such as a ConnectionError or a TimeoutError,
-    is Unavailable, and anything else InternalError; both go to the log of this package.
+    is Unavailable, and anything else InternalError; both go to the log of this package. But what is no
+    Exception, such as KeyboardInterrupt, comes out of the Kms's call as it is.
 
     CEKs and plaintexts are best returned as bytearrays: those are wiped once they are copied.
     """
@@ -158,7 +159,11 @@ def provider_table(provider: Provider) -> _structs.Provider:
 
 
 def _guarded(callback: Callable[..., None]) -> Callable[..., int]:
-    """No exception gets into the library: ctypes would make a 0 of it, which is JWEKMS_OK."""
+    """No exception gets into the library: with ctypes anything could come of it, JWEKMS_OK too.
+
+    A signal's that comes before the first line does. The library takes no JWEKMS_OK for an answer
+    where nothing was done.
+    """
 
     @functools.wraps(callback)
     def call(_data: object, *arguments: Any) -> int:
@@ -166,15 +171,16 @@ def _guarded(callback: Callable[..., None]) -> Callable[..., int]:
             callback(*arguments)
             return Status.OK
         except JwekmsError as error:
-            return error.code
+            return error.code or Status.INTERNAL_ERROR
         except (OSError, MemoryError):
             _log.error("a key provider is out of reach", exc_info=True)
             return Status.UNAVAILABLE
-        except BaseException as error:
+        except Exception:
             _log.error("a key provider failed", exc_info=True)
-            if isinstance(error, KeyboardInterrupt):
-                _thread.interrupt_main()  # once the library has returned
             return Status.INTERNAL_ERROR
+        except BaseException as error:
+            let_escape(error)
+            return Status.UNAVAILABLE
 
     return call
 
@@ -188,15 +194,14 @@ class _Callbacks:
         self._numbers = itertools.count(1)
 
     def resolve(self, kid: int, size: int, out: Any) -> None:
-        found = self._provider.resolve(text_at(kid, size))
+        found, number = self._provider.resolve(text_at(kid, size)), next(self._numbers)
+        self._keys[number] = found.key
         try:
             _describe(found, out.contents)
+            out.contents.key = number
         except BaseException:
-            self._provider.release(found.key)  # the library has none that it could give back
+            self.release(number)  # the library has none that it could give back
             raise
-        number = next(self._numbers)
-        self._keys[number] = found.key
-        out.contents.key = number
 
     def release(self, key: int) -> None:
         self._provider.release(self._keys.pop(key))
@@ -253,7 +258,7 @@ def _describe(found: ProvidedKey, out: ctypes.Structure) -> None:
     _put_text(out, "algs", encode(join(found.algs) or ""))
     _put_text(out, "enc", encode(found.enc or ""))
     put_numbers(out, type=found.type, bits=found.bits, state=found.state, version=found.version)
-    out.created_at = found.created_at
+    out.created_at = unsigned("created_at", found.created_at, 63)
     out.flags = ((_CEK_STAYS if found.cek_stays else 0)
                  | (0 if found.may_decrypt else _NO_DECRYPT)
                  | (0 if found.may_encrypt else _NO_ENCRYPT))

@@ -137,7 +137,7 @@ class KeyInfo:
     may_encrypt: bool
     parent: Optional[str]  # of a CEK that was kept: the key that had wrapped it
     owner: Optional[str]
-    created_at: datetime.datetime  # UTC
+    created_at: datetime.datetime  # UTC; 1970-01-01 where nobody knows, as of keys in an HSM
     version: int  # rises with each change
     aliases: Tuple[str, ...]
 

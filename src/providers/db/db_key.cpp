@@ -6,13 +6,12 @@
 #include <string>
 
 #include "core/public_jwk.hpp"
+#include "core/unwrapping_key.hpp"
 #include "crypto/rsa_key.hpp"
 
 namespace jwekms::db {
 
 namespace {
-
-constexpr Error wrong_kind{Errc::crypto_failure, 0, "the key is of the wrong kind"};
 
 class RsaDbKey final : public Key {
  public:
@@ -33,20 +32,7 @@ class RsaDbKey final : public Key {
   }
 
   Result<NewCek> wrap(const AlgRow& alg, const EncRow& enc) const override {
-    Cek cek;
-    const Result<void> drawn =
-        library_->random(cek.fill(enc.cek_bytes, InsecureSecretAccess::token()));
-    if (!drawn) return drawn.error();
-    Result<std::vector<std::uint8_t>> encrypted_key = rsa_->wrap(alg, cek);
-    if (!encrypted_key) return encrypted_key.error();
-    Result<std::unique_ptr<ContentKey>> content_key =
-        crypto::make_content_key(library_, enc, std::move(cek));
-    if (!content_key) return content_key.error();
-    return NewCek{*std::move(encrypted_key), *std::move(content_key)};
-  }
-
-  Result<std::shared_ptr<const ContentKey>> content_key(const EncRow&) const override {
-    return wrong_kind;
+    return core::wrap_new_cek(library_, enc, [&](const Cek& cek) { return rsa_->wrap(alg, cek); });
   }
 
   Result<std::string> public_jwk() const override {
@@ -70,22 +56,12 @@ class OctDbKey final : public Key {
 
   const KeyInfo& info() const noexcept override { return info_; }
 
-  Result<std::unique_ptr<ContentKey>> unwrap(const WrappedCek&) const override {
-    return wrong_kind;
-  }
-  Result<Cek> unwrap_to_keep(const WrappedCek&, InsecureSecretAccess) const override {
-    return wrong_kind;
-  }
-  Result<NewCek> wrap(const AlgRow&, const EncRow&) const override { return wrong_kind; }
-
   Result<std::shared_ptr<const ContentKey>> content_key(const EncRow& enc) const override {
     if (const auto& key = content_keys_[static_cast<std::size_t>(enc.id)]) return key;
     if (info_.enc && *info_.enc != enc.id)
       return Error{Errc::crypto_failure, 0, "the key is bound to another enc"};
     return Error{Errc::crypto_failure, 0, "the key's size does not fit enc"};
   }
-
-  Result<std::string> public_jwk() const override { return wrong_kind; }
 
  private:
   const KeyInfo info_;

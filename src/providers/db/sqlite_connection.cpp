@@ -26,6 +26,8 @@ constexpr Error locked{Errc::unavailable, 0, "the database is locked by somebody
 constexpr std::int32_t application_id = 0x6A774B4D;
 
 /// Step i brings a database from schema version i to i + 1. Steps are added and never changed.
+/// From the second on, a step is to have the database to itself, as change_all() has: an older
+/// version that has it open would go on by the schema before. capi/UPGRADING.md promises that.
 constexpr const char* migrations[] = {
     R"sql(
 CREATE TABLE meta (
@@ -85,6 +87,23 @@ void distrust_schema(sqlite3* handle) {
   (void)sqlite3_db_config(handle, SQLITE_DBCONFIG_ENABLE_VIEW, 0, nullptr);
 }
 
+[[nodiscard]] int schema_version_of(SQLite::Database& database) {
+  return database.execAndGet("PRAGMA user_version").getInt();
+}
+
+/// Whether a file is empty as yet, or a database that this version can use. Changes nothing.
+[[nodiscard]] Result<void> recognise(SQLite::Database& database) {
+  const int version = schema_version_of(database);
+  if (version == 0) {
+    if (database.execAndGet("SELECT count(*) FROM sqlite_schema").getInt() == 0) return {};
+    return damaged_file;  // somebody else's database
+  }
+  if (database.execAndGet("PRAGMA application_id").getInt() != application_id) return damaged_file;
+  if (version <= schema_version) return {};
+  return Error{Errc::internal_error, 0,
+               "the database was written by a newer version of this library"};
+}
+
 [[nodiscard]] Result<void> configure(SQLite::Database& database, Sharing sharing) {
   distrust_schema(database.getHandle());
   // Before the log is first looked at, or others could go on reading.
@@ -92,6 +111,7 @@ void distrust_schema(sqlite3* handle) {
   database.exec(
       "PRAGMA cell_size_check = ON; PRAGMA temp_store = MEMORY;"
       "PRAGMA foreign_keys = ON; PRAGMA secure_delete = ON;");
+  if (const Result<void> r = recognise(database); !r) return r;
   if (database.execAndGet("PRAGMA journal_mode = WAL").getString() != "wal")
     return Error{Errc::unavailable, 0, "the database's file system does not support its log"};
   // Each commit is on disk before it is answered.
@@ -100,26 +120,10 @@ void distrust_schema(sqlite3* handle) {
 }
 
 [[nodiscard]] Result<void> migrate(SQLite::Database& database) {
-  constexpr Error too_new{Errc::internal_error, 0,
-                          "the database was written by a newer version of this library"};
-  const auto version = [&] { return database.execAndGet("PRAGMA user_version").getInt(); };
-  const auto check_application = [&]() -> Result<void> {
-    if (database.execAndGet("PRAGMA application_id").getInt() != application_id)
-      return damaged_file;
-    return {};
-  };
-  if (version() > schema_version) return too_new;
-  if (version() == schema_version) return check_application();
-
+  if (schema_version_of(database) == schema_version) return {};
   SQLite::Transaction transaction(database, SQLite::TransactionBehavior::IMMEDIATE);
-  const int from = version();  // another process may have been faster
-  if (from > schema_version) return too_new;
-  if (from == 0) {
-    if (database.execAndGet("SELECT count(*) FROM sqlite_schema").getInt() != 0)
-      return damaged_file;  // somebody else's database
-  } else if (const Result<void> r = check_application(); !r) {
-    return r;
-  }
+  if (const Result<void> r = recognise(database); !r) return r;  // another process may be faster
+  const int from = schema_version_of(database);
   database.exec("PRAGMA application_id = " + std::to_string(application_id));
   for (int step = from; step < schema_version; ++step) database.exec(migrations[step]);
   database.exec("PRAGMA user_version = " + std::to_string(schema_version));

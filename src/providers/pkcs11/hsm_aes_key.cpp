@@ -9,7 +9,6 @@ namespace jwekms::pkcs11 {
 
 namespace {
 
-constexpr Error wrong_kind{Errc::crypto_failure, 0, "the key is of the wrong kind"};
 constexpr Error cannot{Errc::unsupported_algorithm, 0, "the HSM does not do AES-GCM with this key"};
 constexpr Error failed{Errc::decryption_failed, 0, "decryption failed"};
 
@@ -94,13 +93,6 @@ class HsmAesKey final : public HsmKey {
   bool is_for(const KeyObject& object) const override {
     return content_key_->locator().is_for(object);
   }
-  Result<std::unique_ptr<ContentKey>> unwrap(const WrappedCek&) const override {
-    return wrong_kind;
-  }
-  Result<Cek> unwrap_to_keep(const WrappedCek&, InsecureSecretAccess) const override {
-    return wrong_kind;
-  }
-  Result<NewCek> wrap(const AlgRow&, const EncRow&) const override { return wrong_kind; }
   Result<std::shared_ptr<const ContentKey>> content_key(const EncRow& enc) const override {
     if (info_.enc && *info_.enc != enc.id)
       return Error{Errc::crypto_failure, 0, "the key is bound to another enc"};
@@ -108,7 +100,6 @@ class HsmAesKey final : public HsmKey {
       return Error{Errc::crypto_failure, 0, "the key's size does not fit enc"};
     return std::shared_ptr<const ContentKey>(content_key_);
   }
-  Result<std::string> public_jwk() const override { return wrong_kind; }
 
  private:
   const KeyInfo info_;

@@ -43,22 +43,11 @@ constexpr Error refused{Errc::internal_error, 0,
          rv == CKR_KEY_TYPE_INCONSISTENT || rv == CKR_UNWRAPPING_KEY_TYPE_INCONSISTENT;
 }
 
-/// What a session object with the key-encryption key is: it comes from this process and goes back
-/// there, within one operation.
-void describe_passing(Template& attributes) noexcept {
-  attributes.number(CKA_CLASS, CKO_SECRET_KEY);
-  attributes.number(CKA_KEY_TYPE, CKK_AES);
-  attributes.flag(CKA_TOKEN, false);
-  attributes.flag(CKA_PRIVATE, true);
-  attributes.flag(CKA_SENSITIVE, false);
-  attributes.flag(CKA_EXTRACTABLE, true);
-}
-
 [[nodiscard]] Step wrap_object(const Session& session, CK_OBJECT_HANDLE wrapping,
                                CK_MECHANISM_TYPE type, const Kek& kek,
                                std::vector<std::uint8_t>& out) {
   Template attributes;
-  describe_passing(attributes);
+  describe_passing_kek(attributes);
   attributes.bytes(CKA_VALUE, kek.bytes(InsecureSecretAccess::token()));
   CK_OBJECT_HANDLE object = CK_INVALID_HANDLE;
   const CK_RV made =
@@ -80,7 +69,7 @@ void describe_passing(Template& attributes) noexcept {
                                 CK_MECHANISM_TYPE type, const std::vector<std::uint8_t>& wrapped,
                                 Kek& kek) {
   Template attributes;
-  describe_passing(attributes);
+  describe_passing_kek(attributes);
   CK_MECHANISM mechanism{type, nullptr, 0};
   CK_OBJECT_HANDLE object = CK_INVALID_HANDLE;
   const CK_RV came_out = session.f->C_UnwrapKey(
@@ -98,6 +87,15 @@ void describe_passing(Template& attributes) noexcept {
 }
 
 }  // namespace
+
+void describe_passing_kek(Template& attributes) noexcept {
+  attributes.number(CKA_CLASS, CKO_SECRET_KEY);
+  attributes.number(CKA_KEY_TYPE, CKK_AES);
+  attributes.flag(CKA_TOKEN, false);
+  attributes.flag(CKA_PRIVATE, true);
+  attributes.flag(CKA_SENSITIVE, false);
+  attributes.flag(CKA_EXTRACTABLE, true);
+}
 
 struct KekObject::WayRow {
   Way way;

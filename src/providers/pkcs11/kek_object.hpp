@@ -13,6 +13,10 @@
 
 namespace jwekms::pkcs11 {
 
+/// What a session object with the key-encryption key is: it comes from this process and goes back
+/// there, within one operation.
+void describe_passing_kek(Template& attributes) noexcept;
+
 /// Wraps a database's key-encryption key with an AES-256 key in a token: AES-GCM where the token
 /// and the key's attributes (ENCRYPT, DECRYPT) allow it, else AES key wrap (WRAP, UNWRAP; RFC 3394
 /// or 5649) of a session object that is destroyed at once. Which of them is found out once, by

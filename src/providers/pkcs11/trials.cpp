@@ -5,6 +5,7 @@
 
 #include "crypto/rsa_public_key.hpp"
 #include "providers/pkcs11/cek_object.hpp"
+#include "providers/pkcs11/kek_object.hpp"
 #include "providers/pkcs11/rsa_ops.hpp"
 
 namespace jwekms::pkcs11 {
@@ -13,14 +14,28 @@ namespace {
 
 constexpr Hash trial_hash = Hash::sha1;  ///< What every token has for OAEP.
 
-/// A pair of session objects.
+/// A pair of session objects, destroyed in the end.
 struct Pair {
+  explicit Pair(const Session& s) noexcept : session(s) {}
+  Pair(const Pair&) = delete;
+  Pair& operator=(const Pair&) = delete;
+  ~Pair() {
+    const ObjectGuard private_guard(session, private_key), public_guard(session, public_key);
+  }
+
+  /// @param private_half  what is asked for beside UNWRAP.
+  [[nodiscard]] CK_RV generate(Template& private_half);
+  [[nodiscard]] CK_RV generate() {
+    Template nothing_more;
+    return generate(nothing_more);
+  }
+
+  const Session& session;
   CK_OBJECT_HANDLE public_key = CK_INVALID_HANDLE;
   CK_OBJECT_HANDLE private_key = CK_INVALID_HANDLE;
 };
 
-/// @param private_half  what is asked for beside UNWRAP.
-[[nodiscard]] CK_RV generate_pair(const Session& session, Template& private_half, Pair& pair) {
+CK_RV Pair::generate(Template& private_half) {
   constexpr std::uint8_t exponent[] = {1, 0, 1};
   Template public_half;
   public_half.flag(CKA_TOKEN, false);
@@ -35,7 +50,7 @@ struct Pair {
   CK_MECHANISM mechanism{CKM_RSA_PKCS_KEY_PAIR_GEN, nullptr, 0};
   return session.f->C_GenerateKeyPair(session.handle, &mechanism, public_half.data(),
                                       public_half.size(), private_half.data(), private_half.size(),
-                                      &pair.public_key, &pair.private_key);
+                                      &public_key, &private_key);
 }
 
 /// An AES-256 key as a session object, sensitive and not extractable.
@@ -51,16 +66,6 @@ struct Pair {
   CK_MECHANISM mechanism{CKM_AES_KEY_GEN, nullptr, 0};
   return session.f->C_GenerateKey(session.handle, &mechanism, attributes.data(), attributes.size(),
                                   &key);
-}
-
-/// What passes through the token when it wraps a database's key-encryption key.
-void describe_payload(Template& attributes) {
-  attributes.number(CKA_CLASS, CKO_SECRET_KEY);
-  attributes.number(CKA_KEY_TYPE, CKK_AES);
-  attributes.flag(CKA_TOKEN, false);
-  attributes.flag(CKA_PRIVATE, true);
-  attributes.flag(CKA_SENSITIVE, false);
-  attributes.flag(CKA_EXTRACTABLE, true);
 }
 
 /// Unwraps a CEK of ours with a private key of the token.
@@ -132,7 +137,7 @@ Result<Step> try_key_wrap(const Session& session, Progress& progress) {
   progress = {"C_CreateObject"};
   std::array<std::uint8_t, 32> value{};  // a secret to nobody
   Template payload;
-  describe_payload(payload);
+  describe_passing_kek(payload);
   payload.bytes(CKA_VALUE, value);
   CK_OBJECT_HANDLE object = CK_INVALID_HANDLE;
   CK_RV rv = session.f->C_CreateObject(session.handle, payload.data(), payload.size(), &object);
@@ -146,7 +151,7 @@ Result<Step> try_key_wrap(const Session& session, Progress& progress) {
   if (rv != CKR_OK) return Step{rv};
   progress = {"C_UnwrapKey, CKM_AES_KEY_WRAP"};
   Template again;
-  describe_payload(again);
+  describe_passing_kek(again);
   CK_OBJECT_HANDLE back = CK_INVALID_HANDLE;
   rv = session.f->C_UnwrapKey(session.handle, &mechanism, wrapping, wrapped.data(), size,
                               again.data(), again.size(), &back);
@@ -159,11 +164,8 @@ Result<Step> try_key_wrap(const Session& session, Progress& progress) {
 
 Result<Step> try_sign_default(const Session& session, Progress& progress) {
   progress = {"C_GenerateKeyPair"};
-  Template nothing_more;
-  Pair pair;
-  if (const CK_RV rv = generate_pair(session, nothing_more, pair); rv != CKR_OK) return Step{rv};
-  const ObjectGuard private_guard(session, pair.private_key);
-  const ObjectGuard public_guard(session, pair.public_key);
+  Pair pair(session);
+  if (const CK_RV rv = pair.generate(); rv != CKR_OK) return Step{rv};
   AttributeReader made(session, pair.private_key);
   progress = {"CKA_SIGN is true by default", made.flag(CKA_SIGN).value_or(true)};
   return Step{made.rv()};
@@ -172,11 +174,8 @@ Result<Step> try_sign_default(const Session& session, Progress& progress) {
 Result<Step> try_unwrapped_attributes(const std::shared_ptr<const crypto::Library>& library,
                                       const Session& session, Progress& progress) {
   progress = {"C_GenerateKeyPair"};
-  Template nothing_more;
-  Pair pair;
-  if (const CK_RV rv = generate_pair(session, nothing_more, pair); rv != CKR_OK) return Step{rv};
-  const ObjectGuard private_guard(session, pair.private_key);
-  const ObjectGuard public_guard(session, pair.public_key);
+  Pair pair(session);
+  if (const CK_RV rv = pair.generate(); rv != CKR_OK) return Step{rv};
   progress = {"C_UnwrapKey"};
   Template attributes;
   describe_session_cek(attributes);
@@ -198,15 +197,13 @@ Result<Step> try_unwrap_template(const std::shared_ptr<const crypto::Library>& l
   Template private_half;
   private_half.bytes(CKA_UNWRAP_TEMPLATE,
                      {reinterpret_cast<const std::uint8_t*>(forbidden), sizeof(forbidden)});
-  Pair pair;
-  const CK_RV made = generate_pair(session, private_half, pair);
+  Pair pair(session);
+  const CK_RV made = pair.generate(private_half);
   if (made == CKR_ATTRIBUTE_TYPE_INVALID) {
     progress = {"CKA_UNWRAP_TEMPLATE is unknown to the token", true};
     return Step{};
   }
   if (made != CKR_OK) return Step{made};
-  const ObjectGuard private_guard(session, pair.private_key);
-  const ObjectGuard public_guard(session, pair.public_key);
   progress = {"C_UnwrapKey"};
   Template attributes;
   attributes.number(CKA_CLASS, CKO_SECRET_KEY);
@@ -230,11 +227,8 @@ Result<Step> try_unwrap_template(const std::shared_ptr<const crypto::Library>& l
 
 Result<Step> try_wrap_out(const Session& session, Progress& progress) {
   progress = {"C_GenerateKeyPair"};
-  Template nothing_more;
-  Pair pair;
-  if (const CK_RV rv = generate_pair(session, nothing_more, pair); rv != CKR_OK) return Step{rv};
-  const ObjectGuard private_guard(session, pair.private_key);
-  const ObjectGuard public_guard(session, pair.public_key);
+  Pair pair(session);
+  if (const CK_RV rv = pair.generate(); rv != CKR_OK) return Step{rv};
   progress = {"C_GenerateKey"};
   CK_OBJECT_HANDLE key = CK_INVALID_HANDLE;
   if (const CK_RV rv = generate_key(session, false, key); rv != CKR_OK) return Step{rv};

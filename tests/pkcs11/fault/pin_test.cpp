@@ -12,6 +12,24 @@
 using namespace token;
 using faulty::module;
 
+namespace {
+
+std::string good_token(const Kms& kms) {
+  std::string text = make(kms, rsa_uid(kms), Alg::RSA_OAEP, Enc::A256GCM, "text");
+  REQUIRE(decrypt(kms, text) == "text");
+  return text;
+}
+
+/// The token forgets the login, and the PIN has become wrong.
+void lose_login() {
+  const Raw raw;
+  Raw::check(raw.f->C_Logout(raw.session));
+  module().reset();
+  module().inject("C_Login", 1, CKR_PIN_INCORRECT, 0);
+}
+
+}  // namespace
+
 TEST_CASE("a wrong PIN is given to the token once for each time it is opened") {
   const faulty::Clean clean;
   HsmOptions wrong = options();
@@ -23,14 +41,8 @@ TEST_CASE("a wrong PIN is given to the token once for each time it is opened") {
 TEST_CASE("32 threads that lose their login try a PIN that has become wrong once") {
   const faulty::Clean clean;
   const Kms kms = open();
-  const std::string text = make(kms, rsa_uid(kms), Alg::RSA_OAEP, Enc::A256GCM, "text");
-  REQUIRE(decrypt(kms, text) == "text");
-  {
-    const Raw raw;
-    Raw::check(raw.f->C_Logout(raw.session));
-  }
-  module().reset();
-  module().inject("C_Login", 1, CKR_PIN_INCORRECT, 0);
+  const std::string text = good_token(kms);
+  lose_login();
   std::mutex mutex;
   std::set<std::string> answers;
   std::vector<std::thread> threads;
@@ -57,14 +69,8 @@ TEST_CASE("32 threads that lose their login try a PIN that has become wrong once
 TEST_CASE("eight forked children try a PIN that has become wrong once between them") {
   const faulty::Clean clean;
   const Kms kms = open();
-  const std::string text = make(kms, rsa_uid(kms), Alg::RSA_OAEP, Enc::A256GCM, "text");
-  REQUIRE(decrypt(kms, text) == "text");
-  {
-    const Raw raw;
-    Raw::check(raw.f->C_Logout(raw.session));
-  }
-  module().reset();
-  module().inject("C_Login", 1, CKR_PIN_INCORRECT, 0);
+  const std::string text = good_token(kms);
+  lose_login();
   std::vector<pid_t> children;
   for (int i = 0; i < 8; ++i) {
     const pid_t child = fork();

@@ -4,10 +4,9 @@
 #include <unistd.h>
 
 #include <catch2/catch.hpp>
-#include <cstdio>
 #include <cstring>
-#include <fstream>
 
+#include "../../core/memory_search.hpp"
 #include "../fault/faulty.hpp"
 
 // Looks for the CEK in all writable memory of this process, at every call of the module and after
@@ -16,30 +15,11 @@
 
 using namespace token;
 using faulty::module;
+using support::copies_of;
 
 namespace {
 
 constexpr auto access_token = InsecureSecretAccess::token();
-
-/// How often `needle` stands in memory, outside its own pages.
-std::size_t copies_of(std::span<const std::uint8_t> needle) {
-  std::size_t found = 0;
-  std::ifstream maps("/proc/self/maps");
-  for (std::string line; std::getline(maps, line);) {
-    std::uintptr_t first = 0, last = 0;
-    char flags[5] = {};
-    if (std::sscanf(line.c_str(), "%lx-%lx %4s", &first, &last, flags) != 3) continue;
-    if (std::strncmp(flags, "rw", 2) != 0) continue;
-    const auto* at = reinterpret_cast<const std::uint8_t*>(first);
-    const auto* const end = reinterpret_cast<const std::uint8_t*>(last);
-    while ((at = static_cast<const std::uint8_t*>(
-                memmem(at, static_cast<std::size_t>(end - at), needle.data(), needle.size())))) {
-      found += at != needle.data();
-      ++at;
-    }
-  }
-  return found;
-}
 
 /// A token text whose CEK only a child process has ever seen; here it is in pages of its own.
 struct HiddenCek {

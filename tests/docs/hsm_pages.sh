@@ -1,28 +1,11 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
 # The pages of examples/hsm as they stand: every program compiles against an installed tree, and the
-# commands of the pages for software tokens run, in order, in an empty home. usage: run.sh BUILD_DIR CC CXX
+# commands of the pages for software tokens run, in order, in an empty home. usage:
+# hsm_pages.sh BUILD_DIR CC CXX
 set -euo pipefail
-build=$(realpath "$1") cc=$2 cxx=$3
-pages=$(cd "$(dirname "$0")/../../examples/hsm" && pwd)
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
-prefix=$work/prefix
-
-cmake --install "$build" --prefix "$prefix" >"$work/log" || { cat "$work/log"; exit 1; }
-libdir=$(dirname "$(dirname "$(find "$prefix" -name jwekms.pc)")")
-export PKG_CONFIG_PATH=$libdir/pkgconfig LD_LIBRARY_PATH=$libdir
-mkdir "$work/bin"
-# The tree was configured for another prefix; and the build's compilers are the ones to use.
-printf '#!/bin/sh\nexec %s --define-variable=prefix=%s "$@"\n' "$(command -v pkg-config)" "$prefix" \
-  >"$work/bin/pkg-config"
-ln -s "$(command -v "$cc")" "$work/bin/cc"
-ln -s "$(command -v "$cxx")" "$work/bin/c++"
-chmod +x "$work/bin/pkg-config"
-export PATH=$work/bin:$prefix/bin:$PATH
-
-# blocks PAGE LANGUAGE: its blocks, one after the other, each with a line ahead to tell them apart.
-blocks() { awk -v mark="\`\`\`$2" '$0 == mark {on = 1; print "//8<"; next} /^```$/ {on = 0} on' "$1"; }
+. "$(dirname "$0")/installed.sh"
+pages=$root/examples/hsm
 
 # programs PAGE LANGUAGE COMMAND...: compiles every block by itself.
 programs() {
