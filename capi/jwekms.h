@@ -141,9 +141,9 @@ int32_t jwekms_status_http(jwekms_status status);
 /// context finalises the module, the host's sessions with it: initialise first, or keep a context
 /// open. While a context is open, and as long as a session is after it, the token is logged in for
 /// the host, too. If the host logs out, closes all sessions or finalises the module under an open
-/// context, calls may be JWEKMS_UNAVAILABLE until the library has it up again. A module that is made
-/// with OpenSSL may take a failure of its own from the thread's queue of OpenSSL errors together
-/// with what the host has there, as SoftHSM does; it leaves none behind.
+/// context, calls may be JWEKMS_UNAVAILABLE until the library has it up again. A module that is
+/// made with OpenSSL may take a failure of its own from the thread's queue of OpenSSL errors
+/// together with what the host has there, as SoftHSM does; it leaves none behind.
 /// @{
 
 /// For jwekms_hsm_slot.login.
