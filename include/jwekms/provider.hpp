@@ -179,6 +179,7 @@ class Key {
   [[nodiscard]] virtual Result<std::string> public_jwk() const;
 
  protected:
+  /// For what a key of this kind does not do.
   static constexpr Error wrong_kind{Errc::crypto_failure, 0, "the key is of the wrong kind"};
 };
 
