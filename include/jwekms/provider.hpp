@@ -179,6 +179,7 @@ class Key {
   [[nodiscard]] virtual Result<std::string> public_jwk() const;
 
  protected:
+  /// The answer to what a kind of key has not.
   static constexpr Error wrong_kind{Errc::crypto_failure, 0, "the key is of the wrong kind"};
 };
 
@@ -256,7 +257,7 @@ struct KeyPage {
 /// asks who calls: the core has authorised each call before it comes here.
 ///
 /// A program's own is handed to jwekms::open in Options::providers. After fork() its calls come in
-/// the child as well.
+/// the child as well. It throws nothing but std::bad_alloc: the Kms's caller would get it.
 class KeyProvider {
  public:
   KeyProvider() = default;
