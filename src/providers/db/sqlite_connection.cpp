@@ -93,11 +93,11 @@ void distrust_schema(sqlite3* handle) {
 
 /// Whether a file is empty as yet, or a database that this version can use. Changes nothing.
 [[nodiscard]] Result<void> recognise(SQLite::Database& database) {
+  // Tables first: another process may just be making them and, in the same transaction, the
+  // version.
+  const bool empty = database.execAndGet("SELECT count(*) FROM sqlite_schema").getInt() == 0;
   const int version = schema_version_of(database);
-  if (version == 0) {
-    if (database.execAndGet("SELECT count(*) FROM sqlite_schema").getInt() == 0) return {};
-    return damaged_file;  // somebody else's database
-  }
+  if (version == 0) return empty ? Result<void>{} : damaged_file;  // else somebody else's database
   if (database.execAndGet("PRAGMA application_id").getInt() != application_id) return damaged_file;
   if (version <= schema_version) return {};
   return Error{Errc::internal_error, 0,
