@@ -17,4 +17,7 @@ for preset in "${presets[@]}"; do
   cmake --build --preset "$preset"
   echo "== $preset: test"
   ctest --preset "$preset" -j "$(nproc)"
+  if [[ $preset == release ]]; then
+    tests/packages/run.sh .build/release
+  fi
 done

@@ -11,12 +11,9 @@ cmake --install "$build" --prefix "$prefix" >"$work/log" || { cat "$work/log"; e
 libdir=$(dirname "$(dirname "$(find "$prefix" -name jwekms.pc)")")
 export PKG_CONFIG_PATH=$libdir/pkgconfig LD_LIBRARY_PATH=$libdir
 mkdir "$work/bin"
-# The tree was configured for another prefix; and the build's compilers are the ones to use.
-printf '#!/bin/sh\nexec %s --define-variable=prefix=%s "$@"\n' "$(command -v pkg-config)" "$prefix" \
-  >"$work/bin/pkg-config"
+# The build's compilers are the ones to use.
 ln -s "$(command -v "$cc")" "$work/bin/cc"
 ln -s "$(command -v "$cxx")" "$work/bin/c++"
-chmod +x "$work/bin/pkg-config"
 export PATH=$work/bin:$prefix/bin:$PATH
 
 # blocks PAGE LANGUAGE: its blocks, one after the other, each with a line ahead to tell them apart.

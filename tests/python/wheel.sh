@@ -54,4 +54,18 @@ done
 mkdir "$work/lib"
 cp "$library" "$work/lib/libjwekms.so.0"
 LD_LIBRARY_PATH=$work/lib "$work/env/bin/python" -c 'import jwekms; print(jwekms.library_version())'
-echo "ok: ${pythons[*]}"
+
+# With its libraries inside it runs anywhere: OpenSSL and the others come from the wheel.
+PATH=$venv/bin:$PATH "$venv/bin/auditwheel" repair --wheel-dir "$work/many" "$wheel" >"$work/log" 2>&1 ||
+  { cat "$work/log"; exit 1; }
+wheel=$(echo "$work"/many/jwekms-*-py3-none-manylinux_*.whl)
+"$work/env/bin/pip" install --quiet --no-index --no-deps --force-reinstall "$wheel"
+(cd "$work" && "$work/env/bin/python" - <<'TEST'
+import re, jwekms
+with jwekms.Kms("many.db", on_warning=lambda text: None) as kms:
+    assert kms.decrypt(kms.encrypt(b"hello", kms.create_key().uid)) == b"hello"
+loaded = {line.split()[-1] for line in open("/proc/self/maps") if re.search(r"/lib(crypto|sqlite3|cjson|p11)\b", line)}
+assert len(loaded) == 4 and all("/jwekms.libs/" in path for path in loaded), loaded
+TEST
+)
+echo "ok: ${pythons[*]}, $(basename "$wheel")"
