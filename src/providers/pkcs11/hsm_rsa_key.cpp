@@ -1,13 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "core/public_jwk.hpp"
-#include "crypto/aes_gcm.hpp"
+#include "core/unwrapping_key.hpp"
 #include "providers/pkcs11/hsm_keys.hpp"
 
 namespace jwekms::pkcs11 {
 
 namespace {
-
-constexpr Error wrong_kind{Errc::crypto_failure, 0, "the key is of the wrong kind"};
 
 /// A CEK that never leaves the token. The token unwraps it when the content is there, in the same
 /// operation: nothing is left behind when no content comes, and a lost session repeats it all.
@@ -76,21 +74,10 @@ class HsmRsaKey final : public HsmKey {
 
   /// With the public half, in the process: the CEK is this side's own, and so is the plaintext.
   Result<NewCek> wrap(const AlgRow& alg, const EncRow& enc) const override {
-    Cek cek;
-    const Result<void> drawn =
-        library_->random(cek.fill(enc.cek_bytes, InsecureSecretAccess::token()));
-    if (!drawn) return drawn.error();
-    Result<std::vector<std::uint8_t>> encrypted_key = rsa_->public_key().wrap(alg, cek);
-    if (!encrypted_key) return encrypted_key.error();
-    Result<std::unique_ptr<ContentKey>> content_key =
-        crypto::make_content_key(library_, enc, std::move(cek));
-    if (!content_key) return content_key.error();
-    return NewCek{*std::move(encrypted_key), *std::move(content_key)};
+    return core::wrap_new_cek(library_, enc,
+                              [&](const Cek& cek) { return rsa_->public_key().wrap(alg, cek); });
   }
 
-  Result<std::shared_ptr<const ContentKey>> content_key(const EncRow&) const override {
-    return wrong_kind;
-  }
   Result<std::string> public_jwk() const override {
     const crypto::RsaPublicKey& key = rsa_->public_key();
     return core::write_public_jwk(info_, key.n(), key.e());
@@ -99,14 +86,12 @@ class HsmRsaKey final : public HsmKey {
  private:
   /// Implicit rejection (RFC 7516 §11.5), as for a key in the process.
   [[nodiscard]] Result<std::unique_ptr<ContentKey>> unwrap_here(const WrappedCek& wrapped) const {
-    Cek cek;
-    const Result<void> drawn =
-        library_->random(cek.fill(wrapped.enc.cek_bytes, InsecureSecretAccess::token()));
-    if (!drawn) return drawn.error();
+    Result<Cek> cek = crypto::draw_cek(*library_, wrapped.enc);
+    if (!cek) return cek.error();
     crypto::OaepOpened opened;
     if (const Result<void> r = rsa_->decrypt(wrapped, opened); !r) return r.error();
-    crypto::choose_cek(cek, opened);
-    return crypto::make_content_key(library_, wrapped.enc, std::move(cek));
+    crypto::choose_cek(*cek, opened);
+    return crypto::make_content_key(library_, wrapped.enc, *std::move(cek));
   }
 
   const std::shared_ptr<const crypto::Library> library_;

@@ -20,7 +20,6 @@ constexpr auto cache_time = 10s;
 constexpr std::size_t cache_entries = 1024;
 
 constexpr Error no_such_key{Errc::not_found, 0, "no such key"};
-constexpr Error wrong_kind{Errc::crypto_failure, 0, "the key is of the wrong kind"};
 
 [[nodiscard]] Error bad(const char* text) noexcept { return {Errc::bad_request, 0, text}; }
 
@@ -116,9 +115,6 @@ class ReplicatedKey final : public HsmKey {
   }
   Result<NewCek> wrap(const AlgRow& alg, const EncRow& enc) const override {
     return replicas_->reference->wrap(alg, enc);
-  }
-  Result<std::shared_ptr<const ContentKey>> content_key(const EncRow&) const override {
-    return wrong_kind;
   }
   Result<std::string> public_jwk() const override {
     const crypto::RsaPublicKey& key = replicas_->reference->rsa()->public_key();
