@@ -66,7 +66,8 @@ Result<InstanceSettings> read_settings(const HsmOptions& options, std::uint32_t 
     secure_wipe(without_pin.pin.data(), without_pin.pin.size());
     without_pin.pin.clear();
     settings.slots.push_back({std::move(without_pin), std::move(pin), options.max_sessions,
-                              options.session_timeout, settings.model->find_batch});
+                              options.session_timeout, settings.model->find_batch,
+                              settings.model->opens_files});
     settings.pin_tries.push_back(std::make_shared<PinTries>());
   }
   return settings;

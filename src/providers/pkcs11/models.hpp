@@ -14,16 +14,17 @@ struct Model {
   const char* module_path;
   unsigned long find_batch;  ///< Objects that one C_FindObjects may ask for.
   bool raw_rsa_fallback;     ///< HsmOptions::raw_rsa_fallback when it is left empty.
+  bool opens_files;          ///< Of a token's object, whenever it is looked at.
 };
 
 inline constexpr std::array<Model, 6> models{{
     // clang-format off
-    {"softhsm2",     "/usr/lib/softhsm/libsofthsm2.so",          64, true},
-    {"utimaco",      "/lib/libcs_pkcs11_R3.so",                  64, false},
-    {"proteccio",    "/lib/libnethsm.so",                        64, false},
-    {"crypt2pay",    "/lib/libpkcs11c2p.so",                     64, false},
-    {"smartcardhsm", "/usr/local/lib/libsc-hsm-pkcs11.so",       16, false},
-    {"other",        "/lib/libkmshsm.so",                        64, false},
+    {"softhsm2",     "/usr/lib/softhsm/libsofthsm2.so",          64, true,  true},
+    {"utimaco",      "/lib/libcs_pkcs11_R3.so",                  64, false, false},
+    {"proteccio",    "/lib/libnethsm.so",                        64, false, false},
+    {"crypt2pay",    "/lib/libpkcs11c2p.so",                     64, false, false},
+    {"smartcardhsm", "/usr/local/lib/libsc-hsm-pkcs11.so",       16, false, false},
+    {"other",        "/lib/libkmshsm.so",                        64, false, false},
     // clang-format on
 }};
 

@@ -53,6 +53,7 @@ class TokenSlot {
     std::size_t max_sessions;
     std::chrono::milliseconds session_timeout;
     unsigned long find_batch;
+    bool opens_files;
   };
   /// @param pin_tries  shared by a slot and its likes in forked children.
   TokenSlot(std::shared_ptr<Module> module, const Settings& settings,
@@ -63,6 +64,8 @@ class TokenSlot {
 
   [[nodiscard]] std::uint64_t number() const noexcept { return settings_.slot.number; }
 
+  /// Model::opens_files.
+  [[nodiscard]] bool opens_files() const noexcept { return settings_.opens_files; }
   [[nodiscard]] ScratchPool& scratch() noexcept { return scratch_; }
 
   /// What a token is known by; empty until it was found.

@@ -41,7 +41,7 @@ Result<Step> WorkingKey::locate(TokenSlot& slot, const Session& session,
                                 CK_OBJECT_HANDLE& handle) const {
   const Result<Step> located = locator_.locate(slot, session, handle);
   if (!located || located->rv != CKR_OK) return located;
-  if (verdict_ == Verdict::none) decide(session, handle);
+  if (verdict_ == Verdict::none) decide(slot, session, handle);
   if (verdict_ != Verdict::copy) return Step{};
   return session.copies->replace(session, handle);
 }
@@ -49,28 +49,28 @@ Result<Step> WorkingKey::locate(TokenSlot& slot, const Session& session,
 /// One thread tries, and the others go on with the token's object. What is lost meanwhile shows
 /// again in the operation itself and is put right there; a token that loses things all the time is
 /// not tried for ever.
-void WorkingKey::decide(const Session& session, CK_OBJECT_HANDLE key) const {
+void WorkingKey::decide(const TokenSlot& slot, const Session& session, CK_OBJECT_HANDLE key) const {
   Verdict expected = Verdict::none;
   if (!verdict_.compare_exchange_strong(expected, Verdict::being_tried)) return;
-  Verdict verdict = try_out(session, key);
+  Verdict verdict = try_out(slot, session, key);
   if (verdict == Verdict::none && ++interrupted_ == 3) verdict = Verdict::token;
   verdict_ = verdict;
 }
 
-WorkingKey::Verdict WorkingKey::try_out(const Session& session, CK_OBJECT_HANDLE key) const {
+WorkingKey::Verdict WorkingKey::try_out(const TokenSlot& slot, const Session& session,
+                                        CK_OBJECT_HANDLE key) const {
   CK_OBJECT_HANDLE copy = CK_INVALID_HANDLE;
   const CK_RV copied = KeyCopies::copy(session, key, copy);
   if (is_lost({copied})) return Verdict::none;
   if (copied != CKR_OK) return Verdict::token;
   const ObjectGuard guard(session, copy);
   // A file that is opened at each look is lost in the noise of an RSA operation, and there all the
-  // same.
-  for (const Trial& trial : {Trial(look_at), trial_}) {
-    const std::optional<bool> faster = is_faster(session, copy, key, trial);
-    if (!faster) return Verdict::none;
-    if (*faster) return Verdict::copy;
-  }
-  return Verdict::token;
+  // same. With other tokens a look is no reason for a copy: opencryptoki is faster at it, and
+  // crashes where one session searches while another makes or ends copies.
+  const std::optional<bool> faster =
+      is_faster(session, copy, key, slot.opens_files() ? Trial(look_at) : trial_);
+  if (!faster) return Verdict::none;
+  return *faster ? Verdict::copy : Verdict::token;
 }
 
 }  // namespace jwekms::pkcs11

@@ -24,8 +24,9 @@ class WorkingKey {
 
  private:
   enum class Verdict : std::uint8_t { none, being_tried, token, copy };
-  void decide(const Session& session, CK_OBJECT_HANDLE key) const;
-  [[nodiscard]] Verdict try_out(const Session& session, CK_OBJECT_HANDLE key) const;
+  void decide(const TokenSlot& slot, const Session& session, CK_OBJECT_HANDLE key) const;
+  [[nodiscard]] Verdict try_out(const TokenSlot& slot, const Session& session,
+                                CK_OBJECT_HANDLE key) const;
 
   const Locator locator_;
   const Trial trial_;
