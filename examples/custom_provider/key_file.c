@@ -48,8 +48,8 @@ int main(int argc, char** argv) {
   jwekms_provider provider = JWEKMS_PROVIDER_INIT;
   const jwekms_provider* const providers[] = {&provider};
 
-  if (pem == NULL || (provider.data = PEM_read_PrivateKey(pem, NULL, NULL, NULL)) == NULL ||
-      fgets(token, sizeof token, stdin) == NULL)
+  if (pem == NULL || fgets(token, sizeof token, stdin) == NULL ||
+      (provider.data = PEM_read_PrivateKey(pem, NULL, NULL, NULL)) == NULL)
     return fputs("usage: key_file KEY.pem < TOKEN\n", stderr), 2;
   fclose(pem);
   provider.prefix = "file::", provider.prefix_len = 6;

@@ -6,14 +6,15 @@ set -euo pipefail
 cd "$(dirname "$0")/../.."
 
 .ci/install-deps
-cmake --preset release -DJWEKMS_TESTS=OFF -DJWEKMS_BENCH=OFF -B .build/quickstart >/dev/null
-cmake --build .build/quickstart --target jwekms-quickstart jwekms-quickstart-hsm \
+# What the tests need is not there yet: the preset switches them on again when they are wanted.
+cmake --preset release -DJWEKMS_TESTS=OFF -DJWEKMS_BENCH=OFF >/dev/null
+cmake --build .build/release --target jwekms-quickstart jwekms-quickstart-hsm \
   jwekms-example-c jwekms-example-cpp
 
 umask 077
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
-bin=.build/quickstart/examples
+bin=.build/release/examples
 "$bin/jwekms-quickstart" examples/quickstart/tokens.json "$work/keys.db"
 
 echo "8. set up an HSM and make two keys in it: for the second, CEKs are to stay inside"

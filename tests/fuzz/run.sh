@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
-# Fuzzes each target. usage: tests/fuzz/run.sh [SECONDS_EACH]   (20 in CI; a night is 3600 or more)
+# Fuzzes each target. usage: tests/fuzz/run.sh [SECONDS_EACH]   (10 in CI; a night is 3600 or more)
 # New inputs that reach new code land in .build/fuzz/corpus; keep the telling ones in tests/fuzz/corpus.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
