@@ -109,6 +109,7 @@ std::string_view text(const char* data, std::size_t size) {
 std::vector<std::string> texts(const char* const* data, const std::size_t* sizes,
                                std::size_t count) {
   if (count != 0 && (data == nullptr || sizes == nullptr)) bad_argument("a list of texts is NULL");
+  check_count(count);
   std::vector<std::string> all;
   for (std::size_t i = 0; i < count; ++i) all.emplace_back(text(data[i], sizes[i]));
   return all;

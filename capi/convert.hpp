@@ -22,16 +22,20 @@ namespace jwekms::capi {
 [[nodiscard]] std::string_view text(const char* data, std::size_t size);
 [[nodiscard]] std::span<const std::uint8_t> bytes(const std::uint8_t* data, std::size_t size);
 
+/// No configuration has more than 4096 of anything; a count above that was never set by anybody.
+inline void check_count(std::size_t count) {
+  if (count > 4096) bad_argument("a list is too long");
+}
+
 /// A list of texts, copied.
 [[nodiscard]] std::vector<std::string> texts(const char* const* data, const std::size_t* sizes,
                                              std::size_t count);
 
-/// A list of pointers to structs. No configuration has more than 4096; a count above that was never
-/// set by anybody.
+/// A list of pointers to structs.
 template <class T>
 void check_list(const T* const* all, std::size_t count) {
   if (count != 0 && all == nullptr) bad_argument("a list of pointers is NULL");
-  if (count > 4096) bad_argument("a list is too long");
+  check_count(count);
   for (std::size_t i = 0; i < count; ++i)
     if (all[i] == nullptr) bad_argument("a pointer in a list is NULL");
 }

@@ -95,11 +95,15 @@ class StayingContentKey final : public ContentKey {
                                  ciphertext.data(),      ciphertext.size(),
                                  into.tag.data(),        into.tag.size()};
     const jwekms_provided_cek cek = describe(alg_, enc_, kid_, encrypted_key_);
-    const Result<void> sealed =
+    Result<void> sealed =
         outcome_of(handle_->calls().encrypt(handle_->data(), handle_->key(), &cek, &sealing));
-    if (!sealed) return sealed;
     // Done in name alone: a token of zeros would go out, and the content be lost.
-    if (std::ranges::equal(into.tag, untouched)) return impossible_answer;
+    if (sealed && std::ranges::equal(into.tag, untouched)) sealed = impossible_answer;
+    if (!sealed) {
+      // What is encrypted in place is the plaintext still.
+      secure_wipe(ciphertext.data(), ciphertext.size());
+      return sealed;
+    }
     base64url::encode(ciphertext, into.ciphertext_b64.data());
     return {};
   }

@@ -4,9 +4,10 @@
 
 A release's dump is jwekms-MAJOR.MINOR.abi, by abidw: exported functions, their parameters, the structs
 of the public headers; and jwekms-MAJOR.MINOR.values: the enumerators, which no function's type names.
-Against each dump, new functions, new enumerators and new members at the end of structs that begin
-with `struct_size` pass. Everything else fails: what is gone, moved, narrowed, renamed, or has another
-value, symbol version or SONAME.
+Against each dump, new enumerators, new members at the end of structs that begin with `struct_size`,
+and new functions in a version node that no release has, pass. Everything else fails: what is gone,
+moved, narrowed, renamed, or has another value, symbol version or SONAME. A function more in a node
+that is published fails, too: a program that uses it would start with the older library, and die.
 
 The C++ names are exported too and are not here: they carry the standard library's types, and are
 promised to who compiles against the same minor release (jwekmsConfigVersion.cmake says so to CMake).
@@ -14,13 +15,15 @@ tests/capi/check_symbols.py holds their list.
 
 The rule: `check_abi.py --write LIBRARY` makes the dump of the version at hand, from the release
 preset. Until its release is tagged the dump is made anew whenever the ABI changes on purpose, and
-last in the commit that is tagged. From then on it never changes, nor goes away before the SONAME does.
+last in the commit that is tagged, vMAJOR.MINOR.0. From then on it never changes, nor goes away before the
+SONAME does; where git knows the tag, this is checked.
 
 usage: check_abi.py LIBRARY | --write LIBRARY | --self-test      (abigail-tools, gcc in $CC)
 """
 import os
 import pathlib
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -58,6 +61,14 @@ def dump(library, headers):
         run(*ABIDW, "--headers-dir", public, "--suppressions", suppressions, "--out-file", out, library)
         xml = re.sub(r" path='[^']*/", " path='", out.read_text())
         return re.sub(r"  <abi-instr [^>]*>\n  </abi-instr>\n", "", xml)  # nothing of C in them
+
+
+def nodes(dumped):
+    """version node: the functions in it."""
+    found = {}
+    for symbol in ElementTree.fromstring(dumped).iter("elf-symbol"):
+        found.setdefault(symbol.get("version"), set()).add(symbol.get("name"))
+    return found
 
 
 def structs(xml):
@@ -117,9 +128,26 @@ def compare(old, new):
         return done.stdout if done.returncode else ""
 
 
-def complaints(library, headers, releases):
-    """@param releases  (name, dump, values) each."""
+def grown(known, new, current):
+    """Functions that are in a node where no program looks for them.
+
+    @param known    the dumps of the releases
+    @param current  the node of the version at hand
+    """
+    published = {}
+    for each in known:
+        published.update(nodes(each))
+    for node, names in nodes(new).items():
+        expected = published.get(node, names if node == current else set())
+        for name in sorted(names - expected):
+            yield f"{name}: new, in {node}; a new function goes into a node of its own release"
+
+
+def complaints(library, headers, releases, current):
+    """@param releases  (name, dump, values) each.
+    @param current   the node of the version at hand."""
     new, new_values = dump(library, headers), values(headers)
+    yield from grown([old for _, old, _ in releases], new, current)
     for release, old, old_values in releases:
         if report := compare(old, new):
             yield f"not compatible with {release}:\n{report}"
@@ -150,13 +178,36 @@ def releases():
         yield path.stem, path.read_text(), read_values(path.with_suffix(".values").read_text())
 
 
-def write(library):
+def version():
+    """MAJOR.MINOR of the version at hand."""
     text = (ROOT / "include/jwekms/version.hpp").read_text()
-    version = ".".join(re.search(rf"VERSION_{part} (\d+)", text)[1] for part in ("MAJOR", "MINOR"))
-    path = HERE / f"jwekms-{version}.abi"
+    return ".".join(re.search(rf"VERSION_{part} (\d+)", text)[1] for part in ("MAJOR", "MINOR"))
+
+
+def tagged(path):
+    """The file as its release's tag has it; None where git knows of no such tag."""
+    tag = f"v{path.stem.removeprefix('jwekms-')}.0"
+    git = ["git", "-C", str(path.parent)]
+    known = shutil.which("git") and not subprocess.run(
+        [*git, "rev-parse", "-q", "--verify", f"refs/tags/{tag}"], capture_output=True).returncode
+    return run(*git, "show", f"{tag}:./{path.name}").stdout if known else None
+
+
+def changed(folder):
+    """The dumps that are not what their releases' tags have."""
+    for path in sorted([*folder.glob("jwekms-*.abi"), *folder.glob("jwekms-*.values")]):
+        if tagged(path) not in (None, path.read_text()):
+            yield f"{path.name} is not what its release's tag has: a released ABI never changes"
+
+
+def write(library):
+    path = HERE / f"jwekms-{version()}.abi"
+    if tagged(path) is not None:
+        return f"{path.name}: its release is tagged"
     path.write_text(dump(library, HEADERS))
     lines = (f"{name} {value}\n" for name, value in values(HEADERS).items())
     path.with_suffix(".values").write_text("".join(lines))
+    return None
 
 
 def main(arguments):
@@ -170,7 +221,7 @@ def main(arguments):
         return __doc__
     known = list(releases())
     assert known, "no dump of any release"
-    found = list(complaints(arguments[0], HEADERS, known))
+    found = [*changed(HERE), *complaints(arguments[0], HEADERS, known, f"JWEKMS_{version()}")]
     snapshot = (ROOT / "tests/capi/abi_test.cpp").read_text()
     found += [f"tests/capi/abi_test.cpp leaves out: {each}"
               for each in gaps(layouts(dump(arguments[0], HEADERS)), values(HEADERS), snapshot)]

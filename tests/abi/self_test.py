@@ -47,6 +47,14 @@ size_t jwekms_size(const jwekms_ctx* ctx, const uint8_t* data, size_t data_len, 
 int32_t jwekms_draw(const jwekms_point* point) { return point->x; }
 """
 MAP = "JWEKMS_0.1 { global: jwekms_*; local: *; };"
+NEW = ("int32_t jwekms_draw(", "void jwekms_new(void);\nint32_t jwekms_draw("), ("", "void jwekms_new(void) {}\n")
+
+
+def next_node(node):
+    return (MAP, "JWEKMS_0.1 { global: jwekms_open; jwekms_size; jwekms_draw; local: *; };\n"
+                 f"{node} {{ global: jwekms_new; }} JWEKMS_0.1;")
+
+
 
 LIMIT = "size_t data_len, uint64_t limit)"
 PASS = {
@@ -54,8 +62,7 @@ PASS = {
     "a member at the end of a struct with a size": [("char label[16];", "char label[16];\n  uint64_t more;")],
     "two at once": [("char label[16];", "char label[16];\n  uint64_t more;\n  const char* text;"),
                     ("uint32_t last;", "uint32_t last;\n  uint64_t more;")],
-    "a function": [("int32_t jwekms_draw(", "void jwekms_new(void);\nint32_t jwekms_draw("),
-                   ("", "void jwekms_new(void) {}\n")],
+    "a function in a new node": [*NEW, next_node("JWEKMS_0.2")],
     "an enumerator": [("JWEKMS_GREEN = 2", "JWEKMS_GREEN = 2, JWEKMS_BLUE = 3")],
     "what is behind a handle": [("private_to_the_library;", "private_to_the_library, more;")],
     "a parameter's name": [("limit", "bound")],
@@ -90,6 +97,8 @@ FAIL = {
     "another value": [("JWEKMS_GREEN = 2", "JWEKMS_GREEN = 3")],
     "a value is gone": [(", JWEKMS_GREEN = 2", "")],
     "another version of the ABI": [("JWEKMS_ABI_VERSION 1", "JWEKMS_ABI_VERSION 2")],
+    "a function more in a published node": [*NEW],
+    "a function in the node of another release": [*NEW, next_node("JWEKMS_0.3")],
     "another symbol version": [("JWEKMS_0.1", "JWEKMS_0.2")],
     "another SONAME": [("libjwekms.so.0", "libjwekms.so.1")],
 }
@@ -112,6 +121,21 @@ def build(folder, changes):
     return library, header
 
 
+def released(root):
+    """A dump of a release that is tagged, as it was and changed; and one that is not."""
+    folder = pathlib.Path(root, "released")
+    folder.mkdir()
+    for name in ("jwekms-0.1.abi", "jwekms-0.1.values"):
+        (folder / name).write_text("first")
+    for command in (["init", "-q"], ["add", "."], ["commit", "-q", "-m", "0.1.0"], ["tag", "v0.1.0"]):
+        check_abi.run("git", "-C", folder, "-c", "user.name=t", "-c", "user.email=t@invalid", *command)
+    (folder / "jwekms-0.2.abi").write_text("not tagged yet")
+    assert not list(check_abi.changed(folder))
+    assert check_abi.tagged(folder / "jwekms-0.2.abi") is None
+    (folder / "jwekms-0.1.values").write_text("second")
+    assert len(list(check_abi.changed(folder))) == 1
+
+
 def main():
     wrong = []
     with tempfile.TemporaryDirectory() as root:
@@ -119,6 +143,7 @@ def main():
             folder = pathlib.Path(tempfile.mkdtemp(dir=root))
             return build(folder, changes)
 
+        released(root)
         library, header = made([])
         known = check_abi.dump(library, [header])
         release = ("first", known, check_abi.values([header]))
@@ -126,7 +151,7 @@ def main():
         for expected, cases in ((False, PASS), (True, FAIL)):
             for name, changes in cases.items():
                 library, header = made(changes)
-                found = list(check_abi.complaints(library, [header], [release]))
+                found = list(check_abi.complaints(library, [header], [release], "JWEKMS_0.2"))
                 if bool(found) != expected:
                     wrong.append(f"{name}: " + ("not seen" if expected else "\n".join(found)))
 
