@@ -236,6 +236,31 @@ func TestNumbersOutOfRange(t *testing.T) {
 	}
 }
 
+// To C what is empty is not given, and would take its default.
+func TestEmptyIsNotTheDefault(t *testing.T) {
+	database := filepath.Join(t.TempDir(), "keys.db")
+	for _, options := range []jwekms.Options{
+		{KEK: jwekms.Secret{}}, {Policy: jwekms.Policy{Algs: []string{}}}, {Policy: jwekms.Policy{Algs: []string{""}}},
+		{Policy: jwekms.Policy{Encs: []string{"", ""}}}, {Admins: []string{""}}, {HSMPools: [][]string{{}}},
+		{HSMs: []jwekms.HSM{{Model: "softhsm2", Slots: []jwekms.HSMSlot{{PIN: jwekms.Secret{}}}}}},
+	} {
+		options.Database = database
+		_, err := jwekms.Open(options)
+		want(t, err, jwekms.ErrBadRequest)
+	}
+	if made, err := filepath.Glob(database + "*"); len(made) != 0 || err != nil {
+		t.Error(made, err)
+	}
+	kms := open(t, jwekms.Options{})
+	_, err := kms.CreateKey(background, jwekms.CreateKeyOptions{Algs: []string{""}})
+	want(t, err, jwekms.ErrBadRequest)
+	_, err = kms.ImportKey(background, make([]byte, 32), jwekms.ImportKeyOptions{Format: jwekms.FormatRaw, Algs: []string{}})
+	want(t, err, jwekms.ErrBadRequest)
+	_, err = kms.ImportKey(background, make([]byte, 32), jwekms.ImportKeyOptions{Format: jwekms.FormatRaw,
+		Passphrase: jwekms.Secret{}})
+	want(t, err, jwekms.ErrBadRequest)
+}
+
 func TestSecretsAreNotPrinted(t *testing.T) {
 	options := jwekms.Options{KEK: []byte("key"), HSMs: []jwekms.HSM{{Slots: []jwekms.HSMSlot{{PIN: []byte("pin")}}}}}
 	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%x"} {

@@ -127,6 +127,23 @@ def test_options(tmp_path):
     assert not path.with_suffix(".db.kek").exists()
 
 
+@pytest.mark.parametrize("empty", [
+    {"kek": b""}, {"kek": bytearray()}, {"kek_path": ""}, {"key_encryption_key": ""}, {"policy_algs": []},
+    {"policy_algs": ""}, {"policy_encs": [""]}, {"policy_encs": ["", ""]}, {"openssl_config": b""}, {"admins": [""]},
+    {"openssl_properties": ""}, {"hsms": [jwekms.Hsm("softhsm2", [jwekms.HsmSlot(pin="")])]}, {"hsm_pools": [[]]},
+], ids=str)
+def test_what_is_given_and_empty_does_not_take_its_default(tmp_path, empty):
+    with pytest.raises(jwekms.BadRequest):
+        jwekms.Kms(tmp_path / "keys.db", **empty)
+    assert not list(tmp_path.iterdir())
+
+
+def test_no_database_is_not_an_empty_path():
+    with pytest.raises(jwekms.BadRequest):
+        jwekms.Kms("")
+    jwekms.Kms().close()
+
+
 def test_an_open_kms_keeps_no_secret_of_the_callers(tmp_path):
     kek = bytes(range(1, 33))
     before = sys.getrefcount(kek)

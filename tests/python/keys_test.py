@@ -58,9 +58,12 @@ def test_names_that_are_no_utf8(kms):
     assert kms.describe_key("schlüssel").aliases == ("schlüssel",)
 
 
-def test_empty_names_are_not_left_out_in_silence(kms):
+def test_what_is_empty_is_not_left_out_in_silence(kms):
     for call in (lambda: kms.create_key(uid=""), lambda: kms.describe_key(b""), lambda: kms.encrypt(b"", ""),
-                 lambda: kms.create_key(aliases=[""]), lambda: kms.create_key(owner="")):
+                 lambda: kms.create_key(aliases=[""]), lambda: kms.create_key(owner=""),
+                 lambda: kms.create_key(algs=[]), lambda: kms.create_key(algs=" "), lambda: kms.create_key(enc=""),
+                 lambda: kms.import_key(bytes(32), format=jwekms.KeyFormat.RAW, algs=""),
+                 lambda: kms.import_key(bytes(32), format=jwekms.KeyFormat.RAW, passphrase=b"")):
         with pytest.raises(jwekms.BadRequest):
             call()
     assert list(kms.list_keys()) == []

@@ -20,7 +20,7 @@ from ._errors import BufferTooSmall, Status
 from ._library import get as library
 from ._memory import (
     Handle, Inputs, Name, Place, check, decode, encode, encode_name, get_bound, get_handle,
-    get_text, join, new_error, put, put_list, put_names, put_numbers, read_text, run, unsigned, writable,
+    get_text, join, new_error, put, put_list, put_numbers, read_text, run, unsigned, writable,
 )
 from ._options import OpenOptions, StrPath, hsm_options, open_options, put_secret
 from ._types import (
@@ -176,7 +176,7 @@ class Kms:
         CryptoFailure, Conflict, Unavailable.
         """
         data, options = _token(token), _structs.new(_structs.UnwrapKeyOptions)
-        put_names(options, key=key, uid=uid, owner=owner)
+        put(options, key=key, uid=uid, owner=owner)
         put_list(options, "aliases", "alias", aliases)
         options.flags = 1 if store_in_hsm else 0
         return self._info(library().unwrap_key, data, len(data), ctypes.byref(options))
@@ -191,8 +191,7 @@ class Kms:
         Raises BadRequest, UnsupportedAlgorithm, Conflict, Forbidden, Unavailable.
         """
         options = _structs.new(_structs.CreateKeyOptions)
-        put_names(options, uid=uid, owner=owner)
-        put(options, algs=join(algs), enc=enc)
+        put(options, uid=uid, owner=owner, algs=join(algs), enc=enc)
         put_list(options, "aliases", "alias", aliases)
         put_numbers(options, bits=bits, type=type)
         return self._info(library().create_key, ctypes.byref(options))
@@ -209,8 +208,7 @@ class Kms:
         with Inputs() as inputs:
             place, size = inputs.add(data)
             put_secret(options, "passphrase", passphrase, inputs)
-            put_names(options, uid=uid, owner=owner)
-            put(options, algs=join(algs), enc=enc)
+            put(options, uid=uid, owner=owner, algs=join(algs), enc=enc)
             put_list(options, "aliases", "alias", aliases)
             put_numbers(options, format=format)
             return self._info(library().import_key, place, size, ctypes.byref(options))
@@ -251,7 +249,7 @@ class Kms:
         lib = library()
         while True:
             options = _structs.new(_structs.ListKeysOptions)
-            put_names(options, prefix=prefix, after=after)
+            put(options, prefix=prefix, after=after)
             options.limit = _PAGE
             page = get_handle(lib.list_keys, lib.key_list_free, self._ctx(), ctypes.byref(options))
             for index in range(lib.key_list_count(page)):
@@ -405,15 +403,14 @@ def _from_key(key: Optional[Name]) -> Any:
     if key is None:
         return None
     options = _structs.new(_structs.DecryptOptions)
-    put_names(options, key=key)
+    put(options, key=key)
     return ctypes.byref(options)
 
 
 def _to_key(key: Name, alg: Optional[str], enc: Optional[str], aad: Optional[Buffer],
             serialization: Serialization, inputs: Inputs) -> _structs.EncryptOptions:
     options = _structs.new(_structs.EncryptOptions)
-    put_names(options, key=key)
-    put(options, alg=alg, enc=enc)
+    put(options, key=key, alg=alg, enc=enc)
     if aad is not None:
         put_secret(options, "aad", _no_text(aad), inputs)
     options.serialization = unsigned("serialization", serialization)

@@ -94,16 +94,15 @@ def put(struct: ctypes.Structure, **texts: Optional[Name]) -> None:
     """Sets texts and their lengths; what is None stays not given."""
     for name, text in texts.items():
         if text is not None:
-            put_bytes(struct, name, encode(text))
+            data = encode(text)
+            put_place(struct, name, data, len(data))
 
-def put_names(struct: ctypes.Structure, **names: Optional[Name]) -> None:
-    for name, text in names.items():
-        if text is not None:
-            put_bytes(struct, name, encode_name(text))
-
-def put_bytes(struct: ctypes.Structure, name: str, data: bytes) -> None:
-    setattr(struct, name, data)
-    setattr(struct, name + "_len", len(data))
+def put_place(struct: ctypes.Structure, name: str, place: object, size: int) -> None:
+    """To the library what is empty is not given, and has a default: whoever gives it means no such thing."""
+    if size == 0:
+        raise _errors.BadRequest(f"{name} is empty")
+    setattr(struct, name, place)
+    setattr(struct, name + "_len", size)
 
 def put_list(struct: ctypes.Structure, member: str, one: str, names: Sequence[Name]) -> None:
     """A list of names: the member, and with ``one`` before them the lengths and the count."""

@@ -12,10 +12,10 @@ import logging
 from typing import TYPE_CHECKING, Any, Callable, Dict, Iterable, Optional, Sequence, Union
 
 from . import _structs
-from ._errors import InternalError, JwekmsError, Status
+from ._errors import BadRequest, InternalError, JwekmsError, Status
 from ._memory import (
-    Inputs, Name, Place, bytes_at, encode, join, let_escape, put_list, put_names, put_numbers, text_at,
-    unsigned, wipe,
+    Inputs, Name, Place, bytes_at, encode, join, let_escape, put, put_list, put_numbers, text_at, unsigned,
+    wipe,
 )
 from ._types import KeyState, KeyType
 
@@ -146,7 +146,7 @@ class Provider:
 def provider_table(provider: Provider) -> _structs.Provider:
     """The table of callbacks, which keeps the provider alive."""
     out = _structs.new(_structs.Provider)
-    put_names(out, prefix=provider.prefix or None)
+    put(out, prefix=provider.prefix or None)
     put_list(out, "admins", "admin", provider.admins)
     callbacks, kinds = _Callbacks(provider), dict(_structs.Provider._fields_)  # type: ignore[arg-type]
     for member in ("resolve", "release", "unwrap", "wrap", "decrypt", "encrypt", "public_jwk",
@@ -254,9 +254,9 @@ class _Callbacks:
 
 
 def _describe(found: ProvidedKey, out: ctypes.Structure) -> None:
-    _put_text(out, "uid", encode(found.uid) if found.uid is not None else b"")
-    _put_text(out, "algs", encode(join(found.algs) or ""))
-    _put_text(out, "enc", encode(found.enc or ""))
+    _put_text(out, "uid", found.uid)
+    _put_text(out, "algs", join(found.algs))
+    _put_text(out, "enc", found.enc)
     put_numbers(out, type=found.type, bits=found.bits, state=found.state, version=found.version)
     out.created_at = unsigned("created_at", found.created_at, 63)
     out.flags = ((_CEK_STAYS if found.cek_stays else 0)
@@ -272,12 +272,11 @@ def _cek(pointer: Any) -> WrappedCek:
         encrypted_key=bytes_at(raw.encrypted_key, raw.encrypted_key_len))
 
 
-def _put_text(struct: ctypes.Structure, name: str, data: bytes) -> None:
+def _put_text(struct: ctypes.Structure, name: str, text: Optional[Name]) -> None:
     try:
-        setattr(struct, name, data)
-    except ValueError:
-        raise InternalError(f"a key's {name} is too long") from None
-    setattr(struct, name + "_len", len(data))
+        put(struct, **{name: text})
+    except (BadRequest, ValueError):
+        raise InternalError(f"a key's {name} is empty or too long") from None
 
 
 def _copy(place: Optional[int], size: int) -> bytearray:
