@@ -16,6 +16,7 @@ from typing import (
 )
 
 from . import _structs
+from ._callbacks import callback, raise_escaped
 from ._errors import BufferTooSmall, Status
 from ._library import get as library
 from ._memory import (
@@ -77,6 +78,7 @@ class Kms:
     def close(self) -> None:
         """Closes it. A call that another thread is in goes on, and the last of them closes."""
         self._handle = None
+        raise_escaped()  # from the end of a provider
 
     @property
     def closed(self) -> bool:
@@ -128,6 +130,7 @@ class Kms:
                                    None if key is None else _from_key(key), place,
                                    ctypes.byref(used), ctypes.byref(error))
         if status == Status.BUFFER_TOO_SMALL:
+            raise_escaped()
             raise BufferTooSmall("the buffer is too small", 0, used.value)
         check(status, error)
         return used.value
@@ -364,7 +367,8 @@ def rotate_kek(database_path: StrPath, *, on_progress: Optional[Callable[[int, i
 
     with Inputs() as inputs:
         struct, _ = open_options(database_path, options, inputs)
-        run(library().rotate_kek, ctypes.byref(struct), _structs.ProgressCallback(tell), None)
+        run(library().rotate_kek, ctypes.byref(struct),
+            _structs.ProgressCallback(callback(tell, None)), None)
 
 
 def doctor(hsm: Hsm) -> List[Finding]:
@@ -383,7 +387,8 @@ def doctor(hsm: Hsm) -> List[Finding]:
 
     with Inputs() as inputs:
         struct = hsm_options(hsm, inputs)
-        run(library().doctor, ctypes.byref(struct), _structs.FindingCallback(add), None)
+        run(library().doctor, ctypes.byref(struct), _structs.FindingCallback(callback(add, None)),
+            None)
     return findings
 
 
@@ -456,7 +461,7 @@ def _close_all() -> None:
     end = time.monotonic() + _LAST_CALLS_S
     while True:
         for kms in list(_open):
-            kms.close()
+            kms._handle = None  # close() would raise what ends a provider, and leave the others open
         if not _handles or time.monotonic() > end:
             return
         time.sleep(0.005)

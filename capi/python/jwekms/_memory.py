@@ -4,11 +4,11 @@
 from __future__ import annotations
 
 import ctypes
-import threading
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Iterable, List, Optional, Sequence, Tuple, Type, Union
 
 from . import _errors, _structs
+from ._callbacks import escaped, raise_escaped
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer
@@ -166,25 +166,9 @@ def new_error() -> _structs.Error:
     return _structs.Error(_ERROR_SIZE)
 
 
-class _Escaped(threading.local):
-    error: Optional[BaseException] = None
-
-
-_escaped = _Escaped()
-
-
-def let_escape(error: BaseException) -> None:
-    """Has what a callback must not raise, KeyboardInterrupt or SystemExit, come out of the call."""
-    _escaped.error = error
-
-
 def check(status: int, error: _structs.Error) -> None:
-    escaped, _escaped.error = _escaped.error, None
-    try:
-        if escaped is not None:
-            raise escaped
-    finally:
-        del escaped  # it knows this frame
+    if escaped.error is not None:
+        raise_escaped()
     if status:
         raise _errors.exception(status, (error.text or b"").decode(), error.position)
 

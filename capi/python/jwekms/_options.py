@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import ctypes
-import functools
 import logging
 import os
 from typing import (
@@ -12,9 +11,10 @@ from typing import (
 )
 
 from . import _structs
+from ._callbacks import callback
 from ._errors import Status
 from ._memory import (
-    Inputs, Name, join, let_escape, put, put_list, put_numbers, put_place, text_at, unsigned,
+    Inputs, Name, join, put, put_list, put_numbers, put_place, text_at, unsigned,
 )
 from ._provider import Provider, provider_table
 from ._types import Allow, AuditEvent, Hsm, HsmSlot, Permission
@@ -134,34 +134,17 @@ def put_pointers(struct: ctypes.Structure, name: str, count: str, structs: Seque
         setattr(struct, count, len(structs))
 
 
-def _guarded(call: Callable[..., None]) -> Callable[..., None]:
-    """The library is not told: an Exception ends in sys.unraisablehook, which prints it."""
-
-    @functools.wraps(call)
-    def guarded(*arguments: Any) -> None:
-        try:
-            call(*arguments)
-        except Exception:
-            raise
-        except BaseException as error:
-            let_escape(error)
-
-    return guarded
-
-
 def _warning_callback(function: Callable[[str], object]) -> Any:
-    @_guarded
     def call(_data: object, place: Optional[int], size: int) -> None:
         function(text_at(place, size))
 
-    return _structs.WarningCallback(call)
+    return _structs.WarningCallback(callback(call, None))
 
 
 def _audit_callback(function: Optional[Callable[[AuditEvent], object]]) -> Any:
     if function is None:
         return _structs.AuditCallback()
 
-    @_guarded
     def call(_data: object, event: Any) -> None:
         raw = event.contents
         function(AuditEvent(
@@ -175,4 +158,4 @@ def _audit_callback(function: Optional[Callable[[AuditEvent], object]]) -> Any:
             permissions=Permission(raw.permissions),
         ))
 
-    return _structs.AuditCallback(call)
+    return _structs.AuditCallback(callback(call, None))

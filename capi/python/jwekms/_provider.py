@@ -5,17 +5,16 @@ from __future__ import annotations
 
 import ctypes
 import dataclasses
-import functools
 import itertools
 import json
 import logging
 from typing import TYPE_CHECKING, Any, Callable, Dict, Iterable, Optional, Sequence, Union
 
 from . import _structs
+from ._callbacks import callback
 from ._errors import BadRequest, InternalError, JwekmsError, Status
 from ._memory import (
-    Inputs, Name, Place, bytes_at, encode, join, let_escape, put, put_list, put_numbers, text_at, unsigned,
-    wipe,
+    Inputs, Name, Place, bytes_at, encode, join, put, put_list, put_numbers, text_at, unsigned, wipe,
 )
 from ._types import KeyState, KeyType
 
@@ -154,21 +153,16 @@ def provider_table(provider: Provider) -> _structs.Provider:
         # What a subclass has not is NULL; but what was resolved is always to be given back.
         inherited = getattr(type(provider), member) is getattr(Provider, member)
         if not inherited or member == "release":
-            setattr(out, member, kinds[member](_guarded(getattr(callbacks, member))))
+            setattr(out, member, kinds[member](_answering(getattr(callbacks, member))))
     return out
 
 
-def _guarded(callback: Callable[..., None]) -> Callable[..., int]:
-    """No exception gets into the library: with ctypes anything could come of it, JWEKMS_OK too.
+def _answering(method: Callable[..., None]) -> Callable[..., int]:
+    """A callback that tells the library what came of a method."""
 
-    A signal's that comes before the first line does. The library takes no JWEKMS_OK for an answer
-    where nothing was done.
-    """
-
-    @functools.wraps(callback)
     def call(_data: object, *arguments: Any) -> int:
         try:
-            callback(*arguments)
+            method(*arguments)
             return Status.OK
         except JwekmsError as error:
             return error.code or Status.INTERNAL_ERROR
@@ -178,11 +172,8 @@ def _guarded(callback: Callable[..., None]) -> Callable[..., int]:
         except Exception:
             _log.error("a key provider failed", exc_info=True)
             return Status.INTERNAL_ERROR
-        except BaseException as error:
-            let_escape(error)
-            return Status.UNAVAILABLE
 
-    return call
+    return callback(call, Status.UNAVAILABLE)
 
 
 class _Callbacks:
