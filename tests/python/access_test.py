@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Principals, grants, the audit; options; the REST service; closing."""
+import contextlib
 import gc
 import json
 import logging
@@ -8,6 +9,7 @@ import sys
 import weakref
 
 import pytest
+from jwcrypto import jwe
 
 import jwekms
 
@@ -67,6 +69,34 @@ def test_audit(tmp_path):
     assert (missed.status, missed.kid, missed.uid) == (jwekms.Status.NOT_FOUND, "caf\udce9", "")
     assert (found.kid, found.uid) == ("a", "k")
     assert all(event.time_ns > 0 for event in events)
+
+
+def test_one_event_for_each_call(tmp_path, rsa):
+    """Whatever room its output takes, and where the question for the size fails, too."""
+    events, jwks = [], {}
+    zipped = jwe.JWE(b"a" * 20000, protected={"alg": "RSA-OAEP", "enc": "A256GCM", "kid": "rsa0", "zip": "DEF"},
+                     recipient=rsa).serialize(compact=True)
+    with jwekms.Kms(tmp_path / "keys.db", allow=jwekms.Allow.ZIP, max_inflated_ratio=1000,
+                    on_audit=lambda event: events.append((event.operation, event.status)), on_warning=print) as kms:
+        for i in range(40):
+            kms.import_key(rsa.export(private_key=True), uid=f"rsa{i}")
+        token, malformed = kms.encrypt(b"payload", "rsa0"), jwekms.Status.BAD_REQUEST
+        for operation, status, call in (
+            ("encrypt", 0, lambda: kms.encrypt(b"payload", "rsa0")),
+            ("encrypt", malformed, lambda: kms.encrypt(b"payload", "rsa0", aad=b"of a compact token")),
+            ("reencrypt", 0, lambda: kms.reencrypt(token, "rsa0")),
+            ("reencrypt", malformed, lambda: kms.reencrypt("a.b", "rsa0")),
+            ("decrypt", 0, lambda: kms.decrypt(zipped)),
+            ("decrypt", malformed, lambda: kms.decrypt("a.b")),
+            ("decrypt", malformed, lambda: kms.decrypt("")),
+            ("public_jwk", 0, lambda: kms.public_jwk("rsa0")),
+            ("public_jwks", 0, lambda: jwks.update(kms.public_jwks())),
+        ):
+            events.clear()
+            with pytest.raises(jwekms.BadRequest) if status else contextlib.nullcontext():
+                call()
+            assert events == [(operation, status)]
+    assert len(json.dumps(jwks)) > 16384
 
 
 def test_an_exception_in_a_callback_stays_in_python(tmp_path, monkeypatch):
