@@ -151,7 +151,8 @@ void read_open_options(const jwekms_open_options* options, Options& to) {
   const auto o = JWEKMS_READ(jwekms_open_options, max_inflated_ratio, options);
   to.database.path = text(o.database_path, o.database_path_len);
   to.database.kek_path = text(o.kek_path, o.kek_path_len);
-  if (o.kek_len != 0) to.database.kek = bytes(o.kek, o.kek_len);
+  // A pointer to nothing is a key that got lost, and no wish for a file.
+  if (o.kek != nullptr || o.kek_len != 0) to.database.kek = bytes(o.kek, o.kek_len);
   set(to.database.cache_ttl, o.cache_ttl_ms);
   set(to.database.cache_entries, o.cache_entries);
   set(to.database.busy_timeout, o.busy_timeout_ms);

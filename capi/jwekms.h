@@ -17,7 +17,8 @@
 ///
 /// Input is a pointer and a length in bytes, text included, and needs no terminating NUL. Text is
 /// UTF-8. Nothing is kept after a call, and nothing is modified. Length 0 means empty, or not
-/// given, and the pointer is then not looked at; NULL with any other length is JWEKMS_BAD_REQUEST.
+/// given, and the pointer is then not looked at, but for `kek`; NULL with any other length is
+/// JWEKMS_BAD_REQUEST.
 ///
 /// Output goes to the caller's `out`, whose size stands in `*out_len`:
 /// - `out` NULL asks for the size: `*out_len` receives a bound that always suffices, and is at
@@ -309,7 +310,8 @@ typedef struct jwekms_open_options {
   /// Not given: `database_path` + ".kek", created with mode 0600 on first use with a warning.
   const char* kek_path;
   size_t kek_path_len;
-  /// The key-encryption key itself, 32 bytes, instead of a file. The caller wipes its own copy.
+  /// The key-encryption key itself, 32 bytes, instead of a file. Not given: NULL; any other pointer
+  /// with length 0 is JWEKMS_BAD_REQUEST. The caller wipes its own copy.
   const uint8_t* kek;
   size_t kek_len;
   /// `alg` names separated by spaces, and all others are refused: "RSA-OAEP-256 dir".

@@ -42,10 +42,10 @@ func Doctor(ctx context.Context, hsm HSM) ([]Finding, error) {
 	if err := loadDefault(); err != nil {
 		return nil, err
 	}
-	var n numbers
-	c := hsm.toC(&n)
-	if n.err != nil {
-		return nil, n.err
+	var v values
+	c := hsm.toC(&v)
+	if v.err != nil {
+		return nil, v.err
 	}
 	callbacksOnce.Do(makeCallbacks)
 	findings := new([]Finding)

@@ -3,6 +3,7 @@
 package jwekms
 
 import (
+	"context"
 	"unsafe"
 
 	"github.com/ebitengine/purego"
@@ -13,6 +14,11 @@ func Registered() int {
 	registered.mu.RLock()
 	defer registered.mu.RUnlock()
 	return len(registered.values)
+}
+
+// PublicJWKSIn is PublicJWKS with room for that many bytes at first.
+func PublicJWKSIn(kms *Kms, size int) ([]byte, error) {
+	return kms.output(context.Background(), size, fnPublicJWKS, kms.handle)
 }
 
 // DecryptLoop decrypts that many times in C, by testdata/loop.c, compiled to a shared object.

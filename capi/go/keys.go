@@ -117,19 +117,19 @@ type KeyPage struct {
 // Errors: ErrBadRequest, ErrUnsupportedAlgorithm (a name is unknown), ErrConflict, ErrForbidden,
 // ErrUnavailable.
 func (k *Kms) CreateKey(ctx context.Context, options CreateKeyOptions) (KeyInfo, error) {
-	var n numbers
+	var v values
 	c := &cCreateKeyOptions{
 		structSize: uint32(unsafe.Sizeof(cCreateKeyOptions{})),
 		kind:       int32(options.Type),
-		bits:       n.uint32("Bits", options.Bits),
+		bits:       v.uint32("Bits", options.Bits),
 		uid:        spanOf(options.UID),
-		algs:       wordsOf(options.Algs),
+		algs:       spanOf(v.words("Algs", options.Algs)),
 		enc:        spanOf(options.Enc),
 		owner:      spanOf(options.Owner),
 		aliases:    spansOf(options.Aliases),
 	}
-	if n.err != nil {
-		return KeyInfo{}, n.err
+	if v.err != nil {
+		return KeyInfo{}, v.err
 	}
 	return k.keyInfo(ctx, fnCreateKey, k.handle, uintptr(unsafe.Pointer(c)))
 }
@@ -138,15 +138,19 @@ func (k *Kms) CreateKey(ctx context.Context, options CreateKeyOptions) (KeyInfo,
 // copy of it. Errors: ErrBadRequest, ErrUnsupportedAlgorithm (a name is unknown), ErrCryptoFailure
 // (not a key for encryption, or too small), ErrConflict, ErrForbidden, ErrUnavailable.
 func (k *Kms) ImportKey(ctx context.Context, key []byte, options ImportKeyOptions) (KeyInfo, error) {
+	var v values
 	c := &cImportKeyOptions{
 		structSize: uint32(unsafe.Sizeof(cImportKeyOptions{})),
 		format:     int32(options.Format),
-		passphrase: bytesOf(options.Passphrase),
+		passphrase: v.secret("Passphrase", options.Passphrase),
 		uid:        spanOf(options.UID),
-		algs:       wordsOf(options.Algs),
+		algs:       spanOf(v.words("Algs", options.Algs)),
 		enc:        spanOf(options.Enc),
 		owner:      spanOf(options.Owner),
 		aliases:    spansOf(options.Aliases),
+	}
+	if v.err != nil {
+		return KeyInfo{}, v.err
 	}
 	return k.keyInfo(ctx, fnImportKey, k.handle, uintptr(unsafe.Pointer(bytesData(key))),
 		uintptr(len(key)), uintptr(unsafe.Pointer(c)))
@@ -200,31 +204,38 @@ func (k *Kms) RemoveAlias(ctx context.Context, alias string) error {
 		uintptr(len(alias)))
 }
 
+// Whoever asks for the size of a public half has it looked up, and audited, twice.
+const (
+	publicJWKSize  = 8192    // RSA-16384 under the longest of names is half of it.
+	publicJWKSSize = 1 << 20 // A thousand keys and more.
+)
+
 // PublicJWK is the public half of a key, by UID or alias, as a JWK, JSON (RFC 7517 §4), with kid the
 // UID. Errors: ErrBadRequest, ErrNotFound, ErrCryptoFailure (a symmetric key), ErrUnavailable.
 func (k *Kms) PublicJWK(ctx context.Context, kid string) ([]byte, error) {
-	return k.output(ctx, 4096, fnPublicJWK, k.handle, uintptr(unsafe.Pointer(stringData(kid))),
+	return k.output(ctx, publicJWKSize, fnPublicJWK, k.handle, uintptr(unsafe.Pointer(stringData(kid))),
 		uintptr(len(kid)))
 }
 
 // PublicJWKS is the public halves of all active RSA keys as a JWK Set, JSON (RFC 7517 §5).
 // Errors: ErrUnavailable.
 func (k *Kms) PublicJWKS(ctx context.Context) ([]byte, error) {
-	return k.output(ctx, 16384, fnPublicJWKS, k.handle)
+	jwks, err := k.output(ctx, publicJWKSSize, fnPublicJWKS, k.handle)
+	return append([]byte(nil), jwks...), err // which need not hold on to all that room
 }
 
 // ListKeys lists keys, a page at a time, without the destroyed ones.
 // Errors: ErrBadRequest, ErrNotFound (nobody owns the prefix), ErrUnavailable.
 func (k *Kms) ListKeys(ctx context.Context, options ListKeysOptions) (KeyPage, error) {
-	var n numbers
+	var v values
 	c := &cListKeysOptions{
 		structSize: uint32(unsafe.Sizeof(cListKeysOptions{})),
-		limit:      n.uint32("Limit", options.Limit),
+		limit:      v.uint32("Limit", options.Limit),
 		after:      spanOf(options.After),
 		prefix:     spanOf(options.Prefix),
 	}
-	if n.err != nil {
-		return KeyPage{}, n.err
+	if v.err != nil {
+		return KeyPage{}, v.err
 	}
 	list, err := k.object(ctx, fnListKeys, k.handle, uintptr(unsafe.Pointer(c)))
 	if err != nil {

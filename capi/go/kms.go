@@ -34,6 +34,7 @@ type Kms struct {
 	calls        calls
 	hooks        *hooks
 	hasProviders bool
+	allowsZip    bool
 }
 
 // Open opens a Kms. It acts for the program itself, which may do everything; see OnBehalfOf.
@@ -61,11 +62,11 @@ func Open(options Options) (*Kms, error) {
 		hooks.abandon()
 		return nil, err
 	}
-	return newKms(out.handle, hooks, len(options.Providers) > 0), nil
+	return newKms(out.handle, hooks, len(options.Providers) > 0, options.Policy.AllowZip), nil
 }
 
-func newKms(handle uintptr, hooks *hooks, hasProviders bool) *Kms {
-	k := &Kms{handle: handle, hooks: hooks, hasProviders: hasProviders}
+func newKms(handle uintptr, hooks *hooks, hasProviders, allowsZip bool) *Kms {
+	k := &Kms{handle: handle, hooks: hooks, hasProviders: hasProviders, allowsZip: allowsZip}
 	k.calls.idle = make(chan struct{})
 	hooks.hold()
 	runtime.SetFinalizer(k, func(k *Kms) { go k.Close() }) // closing may wait for an HSM
@@ -102,7 +103,7 @@ func (k *Kms) OnBehalfOf(principal string) (*Kms, error) {
 			uintptr(len(principal)), uintptr(unsafe.Pointer(&out.handle)),
 			uintptr(unsafe.Pointer(&out.failure)))
 		if err == nil {
-			acting = newKms(out.handle, k.hooks, k.hasProviders)
+			acting = newKms(out.handle, k.hooks, k.hasProviders, k.allowsZip)
 		}
 		return err
 	})

@@ -8,6 +8,9 @@ import (
 	"context"
 	"crypto/aes"
 	"crypto/cipher"
+	"crypto/rand"
+	"crypto/rsa"
+	"crypto/x509"
 	"encoding/base64"
 	"errors"
 	"fmt"
@@ -150,15 +153,14 @@ func TestDecryptIntoMemoryOfTheCallers(t *testing.T) {
 	want(t, err, jwekms.ErrBufferTooSmall)
 }
 
-// A zip token's plaintext is larger than the token: the first guess at its size does not do.
-func TestPlaintextLargerThanTheToken(t *testing.T) {
-	kms := open(t, jwekms.Options{Policy: jwekms.Policy{AllowZip: true}})
+// zipToken is a token whose plaintext is larger than itself, under a key of zeros that is imported as "k".
+func zipToken(t testing.TB, kms *jwekms.Kms) (token, plaintext string) {
+	t.Helper()
 	key := make([]byte, 32)
 	_, err := kms.ImportKey(background, key, jwekms.ImportKeyOptions{Format: jwekms.FormatRaw, UID: "k"})
 	if err != nil {
 		t.Fatal(err)
 	}
-	plaintext := ""
 	for i := 0; i < 1000; i++ {
 		plaintext += fmt.Sprintln("line", i)
 	}
@@ -173,8 +175,12 @@ func TestPlaintextLargerThanTheToken(t *testing.T) {
 	iv := make([]byte, 12)
 	sealed := gcm.Seal(nil, iv, deflated.Bytes(), []byte(header))
 	end := len(sealed) - 16
-	token := header + ".." + base64url(iv) + "." + base64url(sealed[:end]) + "." + base64url(sealed[end:])
+	return header + ".." + base64url(iv) + "." + base64url(sealed[:end]) + "." + base64url(sealed[end:]), plaintext
+}
 
+func TestPlaintextLargerThanTheToken(t *testing.T) {
+	kms := open(t, jwekms.Options{Policy: jwekms.Policy{AllowZip: true}})
+	token, plaintext := zipToken(t, kms)
 	got, err := kms.Decrypt(background, token, nil)
 	if err != nil || string(got) != plaintext || len(got) < len(token) {
 		t.Errorf("%d bytes of %d, %v", len(got), len(plaintext), err)
@@ -234,6 +240,31 @@ func TestNumbersOutOfRange(t *testing.T) {
 		_, err := jwekms.Open(options)
 		want(t, err, jwekms.ErrBadRequest)
 	}
+}
+
+// To C what is empty is not given, and would take its default.
+func TestEmptyIsNotTheDefault(t *testing.T) {
+	database := filepath.Join(t.TempDir(), "keys.db")
+	for _, options := range []jwekms.Options{
+		{KEK: jwekms.Secret{}}, {Policy: jwekms.Policy{Algs: []string{}}}, {Policy: jwekms.Policy{Algs: []string{""}}},
+		{Policy: jwekms.Policy{Encs: []string{"", ""}}}, {Admins: []string{""}}, {HSMPools: [][]string{{}}},
+		{HSMs: []jwekms.HSM{{Model: "softhsm2", Slots: []jwekms.HSMSlot{{PIN: jwekms.Secret{}}}}}},
+	} {
+		options.Database = database
+		_, err := jwekms.Open(options)
+		want(t, err, jwekms.ErrBadRequest)
+	}
+	if made, err := filepath.Glob(database + "*"); len(made) != 0 || err != nil {
+		t.Error(made, err)
+	}
+	kms := open(t, jwekms.Options{})
+	_, err := kms.CreateKey(background, jwekms.CreateKeyOptions{Algs: []string{""}})
+	want(t, err, jwekms.ErrBadRequest)
+	_, err = kms.ImportKey(background, make([]byte, 32), jwekms.ImportKeyOptions{Format: jwekms.FormatRaw, Algs: []string{}})
+	want(t, err, jwekms.ErrBadRequest)
+	_, err = kms.ImportKey(background, make([]byte, 32), jwekms.ImportKeyOptions{Format: jwekms.FormatRaw,
+		Passphrase: jwekms.Secret{}})
+	want(t, err, jwekms.ErrBadRequest)
 }
 
 func TestSecretsAreNotPrinted(t *testing.T) {
@@ -403,6 +434,59 @@ func TestWarningsAndAudit(t *testing.T) {
 	if refused.Principal != "alice" || refused.Operation != "decrypt" || refused.Kid != "k" ||
 		!errors.Is(refused.Err, jwekms.ErrForbidden) {
 		t.Errorf("%+v", refused)
+	}
+}
+
+// Each call is one event, whatever room its output takes.
+func TestOneEventForEachCall(t *testing.T) {
+	var events []string
+	kms := open(t, jwekms.Options{
+		Policy:  jwekms.Policy{AllowZip: true},
+		OnAudit: func(event jwekms.AuditEvent) { events = append(events, fmt.Sprint(event.Operation, " ", event.Err)) },
+	})
+	private, err := rsa.GenerateKey(rand.Reader, 2048)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := 0; i < 60; i++ {
+		_, err := kms.ImportKey(background, x509.MarshalPKCS1PrivateKey(private),
+			jwekms.ImportKeyOptions{Format: jwekms.FormatDER, UID: fmt.Sprint("rsa", i)})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	zipped, _ := zipToken(t, kms)
+
+	to := jwekms.EncryptOptions{Key: "rsa0"}
+	token := encrypt(t, kms, "text", to)
+	for operation, call := range map[string]func() error{
+		"encrypt <nil>":   func() error { _, err := kms.Encrypt(background, []byte("text"), to); return err },
+		"reencrypt <nil>": func() error { _, err := kms.Reencrypt(background, token, nil, to); return err },
+		"reencrypt jwekms: bad_request": func() error {
+			_, err := kms.Reencrypt(background, "a.b", nil, to)
+			return err
+		},
+		"decrypt <nil>":               func() error { _, err := kms.Decrypt(background, zipped, nil); return err },
+		"decrypt jwekms: bad_request": func() error { _, err := kms.Decrypt(background, "", nil); return err },
+		"public_jwk <nil>":            func() error { _, err := kms.PublicJWK(background, "rsa0"); return err },
+		"public_jwks <nil>":           func() error { _, err := kms.PublicJWKS(background); return err },
+	} {
+		events = nil
+		if err := call(); (err == nil) != strings.HasSuffix(operation, "<nil>") {
+			t.Errorf("%s: %v", operation, err)
+		}
+		if !reflect.DeepEqual(events, []string{operation}) {
+			t.Errorf("%s: %q", operation, events)
+		}
+	}
+
+	all, err := kms.PublicJWKS(background)
+	if err != nil {
+		t.Fatal(err)
+	}
+	grown, err := jwekms.PublicJWKSIn(kms, 1)
+	if err != nil || !bytes.Equal(all, grown) || len(all) < 60*342 {
+		t.Errorf("%d and %d bytes, %v", len(all), len(grown), err)
 	}
 }
 

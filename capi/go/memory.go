@@ -2,10 +2,7 @@
 
 package jwekms
 
-import (
-	"strings"
-	"unsafe"
-)
+import "unsafe"
 
 // What C sees of Go's memory. C keeps nothing after a call, and Go's collector does not move what is
 // on the heap; that it is on the heap and stays there is seen to by //go:uintptrescapes for what is
@@ -38,9 +35,6 @@ func spansOf(list []string) spans {
 	}
 	return spans{&data[0], &lengths[0], uintptr(len(list))}
 }
-
-// wordsOf is for lists of names separated by spaces.
-func wordsOf(names []string) span { return spanOf(strings.Join(names, " ")) }
 
 func stringData(s string) *byte {
 	if s == "" {

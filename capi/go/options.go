@@ -10,7 +10,8 @@ import (
 	"unsafe"
 )
 
-// Options of Open. What is zero takes its default.
+// Options of Open. What is zero takes its default; a Secret, or a list of algorithms, that is empty but
+// not nil is ErrBadRequest.
 type Options struct {
 	Database string // SQLite file, created if absent. "": no database.
 	// File with the key-encryption key of the database, refused when group or others may read it.
@@ -130,38 +131,55 @@ func (s Secret) Format(f fmt.State, _ rune) { fmt.Fprint(f, redacted) }
 // MarshalText gives "[secret]".
 func (s Secret) MarshalText() ([]byte, error) { return []byte(redacted), nil }
 
-// numbers turns Go's numbers into C's, and remembers the first that does not fit.
-type numbers struct{ err error }
+// values turns Go's values into C's, and remembers the first that does not fit.
+type values struct{ err error }
 
-func (n *numbers) uint32(name string, value int) uint32 {
+func (v *values) uint32(name string, value int) uint32 {
 	if value < 0 || int64(value) > math.MaxUint32 {
-		n.fail(name)
+		v.fail(name, "is out of range")
 	}
 	return uint32(value)
 }
 
-func (n *numbers) size(name string, value int) uintptr {
+func (v *values) size(name string, value int) uintptr {
 	if value < 0 {
-		n.fail(name)
+		v.fail(name, "is out of range")
 	}
 	return uintptr(value)
 }
 
 // milliseconds rounds up, since 0 would be the default.
-func (n *numbers) milliseconds(name string, value time.Duration) uint32 {
+func (v *values) milliseconds(name string, value time.Duration) uint32 {
 	ms := int64(value / time.Millisecond)
 	if value%time.Millisecond > 0 {
 		ms++
 	}
 	if value < 0 || ms > math.MaxUint32 {
-		n.fail(name)
+		v.fail(name, "is out of range")
 	}
 	return uint32(ms)
 }
 
-func (n *numbers) fail(name string) {
-	if n.err == nil {
-		n.err = badRequest("%s is out of range", name)
+// secret is not given only if it is nil: one that is empty got lost, and is no wish for the default.
+func (v *values) secret(name string, value Secret) span {
+	if value != nil && len(value) == 0 {
+		v.fail(name, "is empty")
+	}
+	return bytesOf(value)
+}
+
+// words is a list of names with spaces between them, and likewise not given only if it is nil.
+func (v *values) words(name string, list []string) string {
+	words := strings.Join(list, " ")
+	if list != nil && words == "" {
+		v.fail(name, "is empty")
+	}
+	return words
+}
+
+func (v *values) fail(name, how string) {
+	if v.err == nil {
+		v.err = badRequest("%s %s", name, how)
 	}
 }
 
@@ -174,7 +192,7 @@ func flag(set bool, value uint32) uint32 {
 
 // toC gives what jwekms_open takes. The hooks are to be held or abandoned.
 func (o *Options) toC() (*cOpenOptions, *hooks, error) {
-	var n numbers
+	var v values
 	p := &o.Policy
 	c := &cOpenOptions{
 		structSize: uint32(unsafe.Sizeof(cOpenOptions{})),
@@ -182,26 +200,26 @@ func (o *Options) toC() (*cOpenOptions, *hooks, error) {
 			flag(p.AllowCompromised, 8),
 		databasePath:      spanOf(o.Database),
 		kekPath:           spanOf(o.KEKFile),
-		kek:               bytesOf(o.KEK),
-		policyAlgs:        wordsOf(p.Algs),
-		policyEncs:        wordsOf(p.Encs),
+		kek:               v.secret("KEK", o.KEK),
+		policyAlgs:        spanOf(v.words("Algs", p.Algs)),
+		policyEncs:        spanOf(v.words("Encs", p.Encs)),
 		opensslProperties: spanOf(o.OpenSSLProperties),
 		opensslConfig:     spanOf(o.OpenSSLConfig),
-		rsaMinBits:        n.uint32("RSAMinBits", p.RSAMinBits),
-		cacheTTLMs:        n.milliseconds("CacheTTL", o.CacheTTL),
-		busyTimeoutMs:     n.milliseconds("BusyTimeout", o.BusyTimeout),
-		cacheEntries:      n.uint32("CacheEntries", o.CacheEntries),
-		maxTokenBytes:     n.size("MaxTokenBytes", p.MaxTokenBytes),
-		maxHeaderBytes:    n.size("MaxHeaderBytes", p.MaxHeaderBytes),
-		maxRecipients:     n.size("MaxRecipients", p.MaxRecipients),
-		maxInflatedBytes:  n.size("MaxInflatedBytes", p.MaxInflatedBytes),
-		maxInflatedRatio:  n.size("MaxInflatedRatio", p.MaxInflatedRatio),
+		rsaMinBits:        v.uint32("RSAMinBits", p.RSAMinBits),
+		cacheTTLMs:        v.milliseconds("CacheTTL", o.CacheTTL),
+		busyTimeoutMs:     v.milliseconds("BusyTimeout", o.BusyTimeout),
+		cacheEntries:      v.uint32("CacheEntries", o.CacheEntries),
+		maxTokenBytes:     v.size("MaxTokenBytes", p.MaxTokenBytes),
+		maxHeaderBytes:    v.size("MaxHeaderBytes", p.MaxHeaderBytes),
+		maxRecipients:     v.size("MaxRecipients", p.MaxRecipients),
+		maxInflatedBytes:  v.size("MaxInflatedBytes", p.MaxInflatedBytes),
+		maxInflatedRatio:  v.size("MaxInflatedRatio", p.MaxInflatedRatio),
 		keyEncryptionKey:  spanOf(o.KeyEncryptionKey),
 		admins:            spansOf(o.Admins),
 	}
 	hsms := make([]*cHSMOptions, len(o.HSMs))
 	for i := range o.HSMs {
-		hsms[i] = o.HSMs[i].toC(&n)
+		hsms[i] = o.HSMs[i].toC(&v)
 	}
 	if len(hsms) > 0 {
 		c.hsms, c.hsmCount = &hsms[0], uintptr(len(hsms))
@@ -211,14 +229,14 @@ func (o *Options) toC() (*cOpenOptions, *hooks, error) {
 		pools[i] = strings.Join(pool, " ")
 	}
 	c.hsmPools = spansOf(pools)
-	if n.err != nil {
-		return nil, nil, n.err
+	if v.err != nil {
+		return nil, nil, v.err
 	}
 	hooks, err := o.hook(c)
 	return c, hooks, err
 }
 
-func (h *HSM) toC(n *numbers) *cHSMOptions {
+func (h *HSM) toC(v *values) *cHSMOptions {
 	c := &cHSMOptions{
 		structSize:       uint32(unsafe.Sizeof(cHSMOptions{})),
 		flags:            flag(h.ForbidWeakKeys, 1),
@@ -227,13 +245,13 @@ func (h *HSM) toC(n *numbers) *cHSMOptions {
 		initArgs:         spanOf(h.InitArgs),
 		cekBoundary:      int32(h.CEKBoundary),
 		rawRSAFallback:   int32(h.RawRSAFallback),
-		maxSessions:      n.uint32("MaxSessions", h.MaxSessions),
-		sessionTimeoutMs: n.milliseconds("SessionTimeout", h.SessionTimeout),
+		maxSessions:      v.uint32("MaxSessions", h.MaxSessions),
+		sessionTimeoutMs: v.milliseconds("SessionTimeout", h.SessionTimeout),
 		admins:           spansOf(h.Admins),
 	}
 	slots := make([]*cHSMSlot, len(h.Slots))
 	for i := range h.Slots {
-		slots[i] = h.Slots[i].toC()
+		slots[i] = h.Slots[i].toC(v)
 	}
 	if len(slots) > 0 {
 		c.slots, c.slotCount = &slots[0], uintptr(len(slots))
@@ -241,13 +259,13 @@ func (h *HSM) toC(n *numbers) *cHSMOptions {
 	return c
 }
 
-func (s *HSMSlot) toC() *cHSMSlot {
+func (s *HSMSlot) toC(v *values) *cHSMSlot {
 	c := &cHSMSlot{
 		structSize:  uint32(unsafe.Sizeof(cHSMSlot{})),
 		number:      s.Number,
 		tokenLabel:  spanOf(s.TokenLabel),
 		tokenSerial: spanOf(s.TokenSerial),
-		pin:         bytesOf(s.PIN),
+		pin:         v.secret("PIN", s.PIN),
 		login:       int32(s.Login),
 	}
 	if s.SlotID != nil {

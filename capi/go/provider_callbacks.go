@@ -10,7 +10,6 @@ import (
 	"errors"
 	"math/big"
 	"net"
-	"strings"
 	"unsafe"
 
 	"github.com/ebitengine/purego"
@@ -122,15 +121,15 @@ func onResolve(data, kid, kidLength uintptr, out *cProvidedKey) uintptr {
 }
 
 func (k *ProvidedKey) toC(c *cProvidedKey) error {
-	var n numbers
+	var v values
 	c.flags = flag(k.CEKStays, 1) | flag(k.NoDecrypt, 2) | flag(k.NoEncrypt, 4)
-	c.kind, c.bits, c.state = int32(k.Type), n.uint32("Bits", k.Bits), int32(k.State)
+	c.kind, c.bits, c.state = int32(k.Type), v.uint32("Bits", k.Bits), int32(k.State)
 	if !k.CreatedAt.IsZero() {
 		c.createdAt = k.CreatedAt.Unix()
 	}
 	c.version = k.Version
-	algs := strings.Join(k.Algs, " ")
-	if len(k.UID) > len(c.uid) || len(algs) > len(c.algs) || len(k.Enc) > len(c.enc) || n.err != nil {
+	algs := v.words("Algs", k.Algs)
+	if len(k.UID) > len(c.uid) || len(algs) > len(c.algs) || len(k.Enc) > len(c.enc) || v.err != nil {
 		return ErrInternal
 	}
 	c.uidLen = uintptr(copy(c.uid[:], k.UID))

@@ -293,6 +293,7 @@ func TestErrorsOfAProvider(t *testing.T) {
 
 	for _, key := range []*jwekms.ProvidedKey{nil, {}, {Type: jwekms.KeyTypeRSA}, {Type: jwekms.KeyTypeRSA, Bits: -1},
 		{Type: jwekms.KeyTypeRSA, Bits: 2048, UID: strings.Repeat("u", 300)},
+		{Type: jwekms.KeyTypeRSA, Bits: 2048, Algs: []string{""}},
 		{Type: jwekms.KeyTypeRSA, Bits: 2048, UID: "another prefix"}} {
 		provider.resolve = func(context.Context, string) (*jwekms.ProvidedKey, error) { return key, nil }
 		_, err := kms.DescribeKey(background, "f::k")

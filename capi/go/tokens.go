@@ -39,7 +39,11 @@ type EncryptOptions struct {
 // ErrCryptoFailure (key of the wrong kind), ErrDecryptionFailed, ErrUnavailable.
 func (k *Kms) Decrypt(ctx context.Context, token string, options *DecryptOptions) ([]byte, error) {
 	c := options.toC()
-	return k.output(ctx, len(token)/4*3, fnDecrypt, k.handle, uintptr(unsafe.Pointer(stringData(token))),
+	size := len(token)/4*3 + 1
+	if k.allowsZip {
+		size = askSize
+	}
+	return k.output(ctx, size, fnDecrypt, k.handle, uintptr(unsafe.Pointer(stringData(token))),
 		uintptr(len(token)), uintptr(unsafe.Pointer(c)))
 }
 
@@ -73,7 +77,7 @@ func (k *Kms) DecryptInto(ctx context.Context, plaintext []byte, token string,
 // ErrCryptoFailure, ErrUnavailable.
 func (k *Kms) Encrypt(ctx context.Context, plaintext []byte, options EncryptOptions) (string, error) {
 	c := options.toC()
-	token, err := k.output(ctx, options.guess(len(plaintext)), fnEncrypt, k.handle,
+	token, err := k.output(ctx, askSize, fnEncrypt, k.handle,
 		uintptr(unsafe.Pointer(bytesData(plaintext))), uintptr(len(plaintext)), uintptr(unsafe.Pointer(c)))
 	return stringOf(token), err
 }
@@ -83,7 +87,7 @@ func (k *Kms) Encrypt(ctx context.Context, plaintext []byte, options EncryptOpti
 func (k *Kms) Reencrypt(ctx context.Context, token string, from *DecryptOptions,
 	to EncryptOptions) (string, error) {
 	cFrom, cTo := from.toC(), to.toC()
-	made, err := k.output(ctx, to.guess(len(token)), fnReencrypt, k.handle,
+	made, err := k.output(ctx, askSize, fnReencrypt, k.handle,
 		uintptr(unsafe.Pointer(stringData(token))), uintptr(len(token)), uintptr(unsafe.Pointer(cFrom)),
 		uintptr(unsafe.Pointer(cTo)))
 	return stringOf(made), err
@@ -110,33 +114,36 @@ func (o *EncryptOptions) toC() *cEncryptOptions {
 	}
 }
 
-// guess is about how long a token will be, and mostly enough.
-func (o *EncryptOptions) guess(plaintext int) int {
-	return (plaintext+2*len(o.Key)+len(o.AAD))/3*4 + 1024
-}
+// askSize has output ask the library for the size first, which for tokens touches no key.
+const askSize = 0
 
-// output calls a function whose arguments end with out, out_len and error. It tries with a buffer of
-// a likely size, and if that is too small with one of the size that the library asks for.
+// output calls a function whose arguments end with out, out_len and error. A size that is too small
+// costs a second call, and a second event in the audit.
 //
 //go:uintptrescapes
-func (k *Kms) output(ctx context.Context, guess int, fn function, in ...uintptr) ([]byte, error) {
+func (k *Kms) output(ctx context.Context, size int, fn function, in ...uintptr) ([]byte, error) {
 	var out struct {
 		length  uintptr
 		failure cError
 	}
-	buffer := make([]byte, guess+1) // never NULL, which would be a question for the size
-	for {
-		out.length = uintptr(len(buffer))
-		err := k.run(ctx, func() error {
-			return tryWith(fn, &out.failure, in, uintptr(unsafe.Pointer(&buffer[0])),
+	var buffer []byte
+	err := k.run(ctx, func() error {
+		for {
+			out.length = uintptr(size)
+			buffer = make([]byte, size)
+			err := tryWith(fn, &out.failure, in, uintptr(unsafe.Pointer(bytesData(buffer))),
 				uintptr(unsafe.Pointer(&out.length)), uintptr(unsafe.Pointer(&out.failure)))
-		})
-		switch {
-		case err == nil:
-			return buffer[:out.length:out.length], nil
-		case !errors.Is(err, ErrBufferTooSmall):
-			return nil, err
+			if size != askSize && !errors.Is(err, ErrBufferTooSmall) {
+				return err
+			}
+			// Where the question failed, so does the call, which is audited.
+			if size = int(out.length); size == 0 {
+				size = 1
+			}
 		}
-		buffer = make([]byte, out.length)
+	})
+	if err != nil {
+		return nil, err
 	}
+	return buffer[:out.length:out.length], nil
 }

@@ -40,8 +40,11 @@ TEST_CASE("the database and its key", "[capi][open]") {
     CHECK(open_status(options) == JWEKMS_CRYPTO_FAILURE);
   }
   SECTION("a key-encryption key of another length") {
-    options.kek_len = 16;
-    CHECK(open_status(options) == JWEKMS_BAD_REQUEST);
+    for (const std::size_t size : {0, 16}) {
+      options.kek_len = size;
+      CHECK(open_status(options) == JWEKMS_BAD_REQUEST);
+    }
+    CHECK_FALSE(fs::exists(path + ".kek"));
   }
   SECTION("a folder that is not there") {
     const std::string nowhere = folder.file("nowhere/keys.db");

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Principals, grants, the audit; options; the REST service; closing."""
+import contextlib
 import gc
 import json
 import logging
@@ -8,6 +9,7 @@ import sys
 import weakref
 
 import pytest
+from jwcrypto import jwe
 
 import jwekms
 
@@ -69,6 +71,34 @@ def test_audit(tmp_path):
     assert all(event.time_ns > 0 for event in events)
 
 
+def test_one_event_for_each_call(tmp_path, rsa):
+    """Whatever room its output takes, and where the question for the size fails, too."""
+    events, jwks = [], {}
+    zipped = jwe.JWE(b"a" * 20000, protected={"alg": "RSA-OAEP", "enc": "A256GCM", "kid": "rsa0", "zip": "DEF"},
+                     recipient=rsa).serialize(compact=True)
+    with jwekms.Kms(tmp_path / "keys.db", allow=jwekms.Allow.ZIP, max_inflated_ratio=1000,
+                    on_audit=lambda event: events.append((event.operation, event.status)), on_warning=print) as kms:
+        for i in range(40):
+            kms.import_key(rsa.export(private_key=True), uid=f"rsa{i}")
+        token, malformed = kms.encrypt(b"payload", "rsa0"), jwekms.Status.BAD_REQUEST
+        for operation, status, call in (
+            ("encrypt", 0, lambda: kms.encrypt(b"payload", "rsa0")),
+            ("encrypt", malformed, lambda: kms.encrypt(b"payload", "rsa0", aad=b"of a compact token")),
+            ("reencrypt", 0, lambda: kms.reencrypt(token, "rsa0")),
+            ("reencrypt", malformed, lambda: kms.reencrypt("a.b", "rsa0")),
+            ("decrypt", 0, lambda: kms.decrypt(zipped)),
+            ("decrypt", malformed, lambda: kms.decrypt("a.b")),
+            ("decrypt", malformed, lambda: kms.decrypt("")),
+            ("public_jwk", 0, lambda: kms.public_jwk("rsa0")),
+            ("public_jwks", 0, lambda: jwks.update(kms.public_jwks())),
+        ):
+            events.clear()
+            with pytest.raises(jwekms.BadRequest) if status else contextlib.nullcontext():
+                call()
+            assert events == [(operation, status)]
+    assert len(json.dumps(jwks)) > 16384
+
+
 def test_an_exception_in_a_callback_stays_in_python(tmp_path, monkeypatch):
     caught = []
     monkeypatch.setattr("sys.unraisablehook", lambda about: caught.append(str(about.exc_value)))
@@ -125,6 +155,23 @@ def test_options(tmp_path):
     with pytest.raises(jwekms.CryptoFailure):
         jwekms.Kms(path, kek=bytes(32))
     assert not path.with_suffix(".db.kek").exists()
+
+
+@pytest.mark.parametrize("empty", [
+    {"kek": b""}, {"kek": bytearray()}, {"kek_path": ""}, {"key_encryption_key": ""}, {"policy_algs": []},
+    {"policy_algs": ""}, {"policy_encs": [""]}, {"policy_encs": ["", ""]}, {"openssl_config": b""}, {"admins": [""]},
+    {"openssl_properties": ""}, {"hsms": [jwekms.Hsm("softhsm2", [jwekms.HsmSlot(pin="")])]}, {"hsm_pools": [[]]},
+], ids=str)
+def test_what_is_given_and_empty_does_not_take_its_default(tmp_path, empty):
+    with pytest.raises(jwekms.BadRequest):
+        jwekms.Kms(tmp_path / "keys.db", **empty)
+    assert not list(tmp_path.iterdir())
+
+
+def test_no_database_is_not_an_empty_path():
+    with pytest.raises(jwekms.BadRequest):
+        jwekms.Kms("")
+    jwekms.Kms().close()
 
 
 def test_an_open_kms_keeps_no_secret_of_the_callers(tmp_path):

@@ -269,7 +269,7 @@ def test_what_encrypt_returns(change):
 
 @pytest.mark.parametrize("change", [
     {"uid": "v" * 257}, {"algs": "a" * 513}, {"enc": "e" * 33}, {"uid": "elsewhere"}, {"bits": "many"},
-    {"bits": (1 << 32) + 2048}, {"version": 0}, {"created_at": -1}, {"created_at": 1700000000000}, {"state": 0}, {"type": -1}, {"algs": 5},
+    {"uid": ""}, {"algs": []}, {"enc": ""}, {"bits": (1 << 32) + 2048}, {"version": 0}, {"created_at": -1}, {"created_at": 1700000000000}, {"state": 0}, {"type": -1}, {"algs": 5},
 ])
 def test_what_resolve_returns(rsa, change):
     class Odd(Vault):

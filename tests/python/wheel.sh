@@ -41,11 +41,11 @@ with jwekms.Kms("bare.db", on_warning=lambda text: None) as kms:
 TEST
   rm -f bare.db*)
   [[ ${3-} == all || $python == "${pythons[0]}" || $python == "${pythons[-1]}" ]] || continue
-  grep -E '^(pytest|jwcrypto|joserfc)==' "$root/tests/python/requirements.txt" >"$work/list"
+  grep -E '^(pytest|jwcrypto|joserfc|gunicorn)==' "$root/tests/python/requirements.txt" >"$work/list"
   "$env/bin/pip" install --quiet --requirement "$work/list"
   "$env/bin/python" -V
   "$env/bin/python" -m pytest -q -m "not hsm" -W error::DeprecationWarning:jwekms \
-    "$root"/tests/python/{tokens,errors,keys,access,header,threads,provider,readme}_test.py
+    "$root"/tests/python/{tokens,errors,keys,access,header,threads,fork,signals,provider,readme}_test.py
 done
 
 # Without a library inside it is pure, and takes the system's.

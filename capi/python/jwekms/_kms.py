@@ -16,11 +16,12 @@ from typing import (
 )
 
 from . import _structs
+from ._callbacks import callback, raise_escaped
 from ._errors import BufferTooSmall, Status
 from ._library import get as library
 from ._memory import (
-    Handle, Inputs, Name, Place, check, decode, encode, encode_name, get_bound, get_handle,
-    get_text, join, new_error, put, put_list, put_names, put_numbers, read_text, run, unsigned, writable,
+    Handle, Inputs, Name, Place, ask_bound, check, decode, encode, encode_name, get_bound, get_handle,
+    get_text, join, new_error, put, put_list, put_numbers, read_text, run, unsigned, writable,
 )
 from ._options import OpenOptions, StrPath, hsm_options, open_options, put_secret
 from ._types import (
@@ -33,7 +34,9 @@ if TYPE_CHECKING:
 
 Token = Union[str, bytes, bytearray, memoryview]
 
-_JWK_SIZE = 8192  # ample for most, and then the key is looked up once
+# Whoever asks for the size of a public half has it looked up, and audited, twice.
+_JWK_SIZE = 8192  # RSA-16384 under the longest of names is half of it
+_JWKS_SIZE = 1 << 20  # a thousand keys and more; Python does not touch what is not used
 _PAGE = 100
 
 
@@ -77,6 +80,7 @@ class Kms:
     def close(self) -> None:
         """Closes it. A call that another thread is in goes on, and the last of them closes."""
         self._handle = None
+        raise_escaped()  # from the end of a provider
 
     @property
     def closed(self) -> bool:
@@ -105,7 +109,8 @@ class Kms:
         """
         data = _token(token)
         # Without `zip` a plaintext is shorter than its base64url.
-        size = self.decrypt_bound(data, key=key) if self._zip else len(data) * 3 // 4 + 1
+        size = (ask_bound(library().decrypt, self._ctx(), data, len(data), _from_key(key))
+                if self._zip else len(data) * 3 // 4 + 1)
         out = bytearray(size)
         place = Place.from_buffer(out)
         try:
@@ -128,6 +133,7 @@ class Kms:
                                    None if key is None else _from_key(key), place,
                                    ctypes.byref(used), ctypes.byref(error))
         if status == Status.BUFFER_TOO_SMALL:
+            raise_escaped()
             raise BufferTooSmall("the buffer is too small", 0, used.value)
         check(status, error)
         return used.value
@@ -176,7 +182,7 @@ class Kms:
         CryptoFailure, Conflict, Unavailable.
         """
         data, options = _token(token), _structs.new(_structs.UnwrapKeyOptions)
-        put_names(options, key=key, uid=uid, owner=owner)
+        put(options, key=key, uid=uid, owner=owner)
         put_list(options, "aliases", "alias", aliases)
         options.flags = 1 if store_in_hsm else 0
         return self._info(library().unwrap_key, data, len(data), ctypes.byref(options))
@@ -191,8 +197,7 @@ class Kms:
         Raises BadRequest, UnsupportedAlgorithm, Conflict, Forbidden, Unavailable.
         """
         options = _structs.new(_structs.CreateKeyOptions)
-        put_names(options, uid=uid, owner=owner)
-        put(options, algs=join(algs), enc=enc)
+        put(options, uid=uid, owner=owner, algs=join(algs), enc=enc)
         put_list(options, "aliases", "alias", aliases)
         put_numbers(options, bits=bits, type=type)
         return self._info(library().create_key, ctypes.byref(options))
@@ -209,8 +214,7 @@ class Kms:
         with Inputs() as inputs:
             place, size = inputs.add(data)
             put_secret(options, "passphrase", passphrase, inputs)
-            put_names(options, uid=uid, owner=owner)
-            put(options, algs=join(algs), enc=enc)
+            put(options, uid=uid, owner=owner, algs=join(algs), enc=enc)
             put_list(options, "aliases", "alias", aliases)
             put_numbers(options, format=format)
             return self._info(library().import_key, place, size, ctypes.byref(options))
@@ -251,7 +255,7 @@ class Kms:
         lib = library()
         while True:
             options = _structs.new(_structs.ListKeysOptions)
-            put_names(options, prefix=prefix, after=after)
+            put(options, prefix=prefix, after=after)
             options.limit = _PAGE
             page = get_handle(lib.list_keys, lib.key_list_free, self._ctx(), ctypes.byref(options))
             for index in range(lib.key_list_count(page)):
@@ -273,7 +277,7 @@ class Kms:
 
     def public_jwks(self) -> Dict[str, Any]:
         """The public halves of all active RSA keys as a JWK Set, for senders. Raises Unavailable."""
-        jwks: Dict[str, Any] = json.loads(get_text(library().public_jwks, self._ctx(), size=_JWK_SIZE))
+        jwks: Dict[str, Any] = json.loads(get_text(library().public_jwks, self._ctx(), size=_JWKS_SIZE))
         return jwks
 
     # ---- Principals ----
@@ -366,7 +370,8 @@ def rotate_kek(database_path: StrPath, *, on_progress: Optional[Callable[[int, i
 
     with Inputs() as inputs:
         struct, _ = open_options(database_path, options, inputs)
-        run(library().rotate_kek, ctypes.byref(struct), _structs.ProgressCallback(tell), None)
+        run(library().rotate_kek, ctypes.byref(struct),
+            _structs.ProgressCallback(callback(tell, None)), None)
 
 
 def doctor(hsm: Hsm) -> List[Finding]:
@@ -385,7 +390,8 @@ def doctor(hsm: Hsm) -> List[Finding]:
 
     with Inputs() as inputs:
         struct = hsm_options(hsm, inputs)
-        run(library().doctor, ctypes.byref(struct), _structs.FindingCallback(add), None)
+        run(library().doctor, ctypes.byref(struct), _structs.FindingCallback(callback(add, None)),
+            None)
     return findings
 
 
@@ -405,15 +411,14 @@ def _from_key(key: Optional[Name]) -> Any:
     if key is None:
         return None
     options = _structs.new(_structs.DecryptOptions)
-    put_names(options, key=key)
+    put(options, key=key)
     return ctypes.byref(options)
 
 
 def _to_key(key: Name, alg: Optional[str], enc: Optional[str], aad: Optional[Buffer],
             serialization: Serialization, inputs: Inputs) -> _structs.EncryptOptions:
     options = _structs.new(_structs.EncryptOptions)
-    put_names(options, key=key)
-    put(options, alg=alg, enc=enc)
+    put(options, key=key, alg=alg, enc=enc)
     if aad is not None:
         put_secret(options, "aad", _no_text(aad), inputs)
     options.serialization = unsigned("serialization", serialization)
@@ -459,7 +464,7 @@ def _close_all() -> None:
     end = time.monotonic() + _LAST_CALLS_S
     while True:
         for kms in list(_open):
-            kms.close()
+            kms._handle = None  # close() would raise what ends a provider, and leave the others open
         if not _handles or time.monotonic() > end:
             return
         time.sleep(0.005)

@@ -4,11 +4,11 @@
 from __future__ import annotations
 
 import ctypes
-import threading
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Iterable, List, Optional, Sequence, Tuple, Type, Union
 
 from . import _errors, _structs
+from ._callbacks import escaped, raise_escaped
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer
@@ -94,16 +94,15 @@ def put(struct: ctypes.Structure, **texts: Optional[Name]) -> None:
     """Sets texts and their lengths; what is None stays not given."""
     for name, text in texts.items():
         if text is not None:
-            put_bytes(struct, name, encode(text))
+            data = encode(text)
+            put_place(struct, name, data, len(data))
 
-def put_names(struct: ctypes.Structure, **names: Optional[Name]) -> None:
-    for name, text in names.items():
-        if text is not None:
-            put_bytes(struct, name, encode_name(text))
-
-def put_bytes(struct: ctypes.Structure, name: str, data: bytes) -> None:
-    setattr(struct, name, data)
-    setattr(struct, name + "_len", len(data))
+def put_place(struct: ctypes.Structure, name: str, place: object, size: int) -> None:
+    """To the library what is empty is not given, and has a default: whoever gives it means no such thing."""
+    if size == 0:
+        raise _errors.BadRequest(f"{name} is empty")
+    setattr(struct, name, place)
+    setattr(struct, name + "_len", size)
 
 def put_list(struct: ctypes.Structure, member: str, one: str, names: Sequence[Name]) -> None:
     """A list of names: the member, and with ``one`` before them the lengths and the count."""
@@ -167,25 +166,9 @@ def new_error() -> _structs.Error:
     return _structs.Error(_ERROR_SIZE)
 
 
-class _Escaped(threading.local):
-    error: Optional[BaseException] = None
-
-
-_escaped = _Escaped()
-
-
-def let_escape(error: BaseException) -> None:
-    """Has what a callback must not raise, KeyboardInterrupt or SystemExit, come out of the call."""
-    _escaped.error = error
-
-
 def check(status: int, error: _structs.Error) -> None:
-    escaped, _escaped.error = _escaped.error, None
-    try:
-        if escaped is not None:
-            raise escaped
-    finally:
-        del escaped  # it knows this frame
+    if escaped.error is not None:
+        raise_escaped()
     if status:
         raise _errors.exception(status, (error.text or b"").decode(), error.position)
 
@@ -208,9 +191,9 @@ def run(function: Any, *arguments: object) -> None:
 
 def get_text(function: Any, *arguments: object, size: int = 0) -> str:
     """Calls what writes text: into ``size`` bytes, or as many as the library says that it takes."""
+    if size == 0:
+        size = ask_bound(function, *arguments)
     while True:
-        if size == 0:
-            size = get_bound(function, *arguments)
         out = bytearray(size)
         error, used = new_error(), ctypes.c_size_t(size)
         status = function(*arguments, Place.from_buffer(out), ctypes.byref(used), ctypes.byref(error))
@@ -228,3 +211,11 @@ def get_bound(function: Any, *arguments: object) -> int:
     del arguments
     check(status, error)
     return bound.value
+
+
+def ask_bound(function: Any, *arguments: object) -> int:
+    """The same, or 1 where that fails: then so does the call itself, which is audited, as this is not."""
+    try:
+        return get_bound(function, *arguments)
+    except _errors.JwekmsError:
+        return 1

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import ctypes
-import functools
 import logging
 import os
 from typing import (
@@ -12,9 +11,10 @@ from typing import (
 )
 
 from . import _structs
+from ._callbacks import callback
 from ._errors import Status
 from ._memory import (
-    Inputs, Name, join, let_escape, put, put_bytes, put_list, put_names, put_numbers, text_at, unsigned,
+    Inputs, Name, join, put, put_list, put_numbers, put_place, text_at, unsigned,
 )
 from ._provider import Provider, provider_table
 from ._types import Allow, AuditEvent, Hsm, HsmSlot, Permission
@@ -28,7 +28,10 @@ _log = logging.getLogger("jwekms")
 
 
 class OpenOptions(TypedDict, total=False):
-    """Keyword arguments of Kms(), rewrap_database() and rotate_kek(). What is left out takes its default."""
+    """Keyword arguments of Kms(), rewrap_database() and rotate_kek().
+
+    What is left out takes its default; an empty text, secret or list of algorithms is a BadRequest.
+    """
 
     kek_path: StrPath  # default: database_path + ".kek", made with mode 0600 on first use
     kek: Buffer  # 32 bytes, instead of a file
@@ -70,9 +73,8 @@ def open_options(database_path: Optional[StrPath], options: OpenOptions,
     put_path(out, "kek_path", options.get("kek_path"))
     put_path(out, "openssl_config", options.get("openssl_config"))
     put_secret(out, "kek", options.get("kek"), inputs)
-    put_names(out, key_encryption_key=options.get("key_encryption_key"))
-    put(out, policy_algs=join(options.get("policy_algs")),
-        policy_encs=join(options.get("policy_encs")),
+    put(out, key_encryption_key=options.get("key_encryption_key"),
+        policy_algs=join(options.get("policy_algs")), policy_encs=join(options.get("policy_encs")),
         openssl_properties=options.get("openssl_properties"))
     put_numbers(out, **{name: options.get(name) for name in _NUMBERS})  # type: ignore[arg-type]
     out.policy_flags = unsigned("allow", options.get("allow", Allow.NOTHING))
@@ -115,15 +117,14 @@ def _slot(slot: HsmSlot, inputs: Inputs) -> _structs.HsmSlot:
 
 def put_path(struct: ctypes.Structure, name: str, path: Optional[StrPath]) -> None:
     if path is not None:
-        put_bytes(struct, name, os.fsencode(path))
+        data = os.fsencode(path)
+        put_place(struct, name, data, len(data))
 
 
 def put_secret(struct: ctypes.Structure, name: str, secret: Union[str, Buffer, None],
                inputs: Inputs) -> None:
     if secret is not None:
-        place, size = inputs.add(secret)
-        setattr(struct, name, place)
-        setattr(struct, name + "_len", size)
+        put_place(struct, name, *inputs.add(secret))
 
 
 def put_pointers(struct: ctypes.Structure, name: str, count: str, structs: Sequence[Any]) -> None:
@@ -133,34 +134,17 @@ def put_pointers(struct: ctypes.Structure, name: str, count: str, structs: Seque
         setattr(struct, count, len(structs))
 
 
-def _guarded(call: Callable[..., None]) -> Callable[..., None]:
-    """The library is not told: an Exception ends in sys.unraisablehook, which prints it."""
-
-    @functools.wraps(call)
-    def guarded(*arguments: Any) -> None:
-        try:
-            call(*arguments)
-        except Exception:
-            raise
-        except BaseException as error:
-            let_escape(error)
-
-    return guarded
-
-
 def _warning_callback(function: Callable[[str], object]) -> Any:
-    @_guarded
     def call(_data: object, place: Optional[int], size: int) -> None:
         function(text_at(place, size))
 
-    return _structs.WarningCallback(call)
+    return _structs.WarningCallback(callback(call, None))
 
 
 def _audit_callback(function: Optional[Callable[[AuditEvent], object]]) -> Any:
     if function is None:
         return _structs.AuditCallback()
 
-    @_guarded
     def call(_data: object, event: Any) -> None:
         raw = event.contents
         function(AuditEvent(
@@ -174,4 +158,4 @@ def _audit_callback(function: Optional[Callable[[AuditEvent], object]]) -> Any:
             permissions=Permission(raw.permissions),
         ))
 
-    return _structs.AuditCallback(call)
+    return _structs.AuditCallback(callback(call, None))

@@ -5,17 +5,16 @@ from __future__ import annotations
 
 import ctypes
 import dataclasses
-import functools
 import itertools
 import json
 import logging
 from typing import TYPE_CHECKING, Any, Callable, Dict, Iterable, Optional, Sequence, Union
 
 from . import _structs
-from ._errors import InternalError, JwekmsError, Status
+from ._callbacks import callback
+from ._errors import BadRequest, InternalError, JwekmsError, Status
 from ._memory import (
-    Inputs, Name, Place, bytes_at, encode, join, let_escape, put_list, put_names, put_numbers, text_at,
-    unsigned, wipe,
+    Inputs, Name, Place, bytes_at, encode, join, put, put_list, put_numbers, text_at, unsigned, wipe,
 )
 from ._types import KeyState, KeyType
 
@@ -146,7 +145,7 @@ class Provider:
 def provider_table(provider: Provider) -> _structs.Provider:
     """The table of callbacks, which keeps the provider alive."""
     out = _structs.new(_structs.Provider)
-    put_names(out, prefix=provider.prefix or None)
+    put(out, prefix=provider.prefix or None)
     put_list(out, "admins", "admin", provider.admins)
     callbacks, kinds = _Callbacks(provider), dict(_structs.Provider._fields_)  # type: ignore[arg-type]
     for member in ("resolve", "release", "unwrap", "wrap", "decrypt", "encrypt", "public_jwk",
@@ -154,21 +153,16 @@ def provider_table(provider: Provider) -> _structs.Provider:
         # What a subclass has not is NULL; but what was resolved is always to be given back.
         inherited = getattr(type(provider), member) is getattr(Provider, member)
         if not inherited or member == "release":
-            setattr(out, member, kinds[member](_guarded(getattr(callbacks, member))))
+            setattr(out, member, kinds[member](_answering(getattr(callbacks, member))))
     return out
 
 
-def _guarded(callback: Callable[..., None]) -> Callable[..., int]:
-    """No exception gets into the library: with ctypes anything could come of it, JWEKMS_OK too.
+def _answering(method: Callable[..., None]) -> Callable[..., int]:
+    """A callback that tells the library what came of a method."""
 
-    A signal's that comes before the first line does. The library takes no JWEKMS_OK for an answer
-    where nothing was done.
-    """
-
-    @functools.wraps(callback)
     def call(_data: object, *arguments: Any) -> int:
         try:
-            callback(*arguments)
+            method(*arguments)
             return Status.OK
         except JwekmsError as error:
             return error.code or Status.INTERNAL_ERROR
@@ -178,11 +172,8 @@ def _guarded(callback: Callable[..., None]) -> Callable[..., int]:
         except Exception:
             _log.error("a key provider failed", exc_info=True)
             return Status.INTERNAL_ERROR
-        except BaseException as error:
-            let_escape(error)
-            return Status.UNAVAILABLE
 
-    return call
+    return callback(call, Status.UNAVAILABLE)
 
 
 class _Callbacks:
@@ -254,9 +245,9 @@ class _Callbacks:
 
 
 def _describe(found: ProvidedKey, out: ctypes.Structure) -> None:
-    _put_text(out, "uid", encode(found.uid) if found.uid is not None else b"")
-    _put_text(out, "algs", encode(join(found.algs) or ""))
-    _put_text(out, "enc", encode(found.enc or ""))
+    _put_text(out, "uid", found.uid)
+    _put_text(out, "algs", join(found.algs))
+    _put_text(out, "enc", found.enc)
     put_numbers(out, type=found.type, bits=found.bits, state=found.state, version=found.version)
     out.created_at = unsigned("created_at", found.created_at, 63)
     out.flags = ((_CEK_STAYS if found.cek_stays else 0)
@@ -272,12 +263,11 @@ def _cek(pointer: Any) -> WrappedCek:
         encrypted_key=bytes_at(raw.encrypted_key, raw.encrypted_key_len))
 
 
-def _put_text(struct: ctypes.Structure, name: str, data: bytes) -> None:
+def _put_text(struct: ctypes.Structure, name: str, text: Optional[Name]) -> None:
     try:
-        setattr(struct, name, data)
-    except ValueError:
-        raise InternalError(f"a key's {name} is too long") from None
-    setattr(struct, name + "_len", len(data))
+        put(struct, **{name: text})
+    except (BadRequest, ValueError):
+        raise InternalError(f"a key's {name} is empty or too long") from None
 
 
 def _copy(place: Optional[int], size: int) -> bytearray:

@@ -1,0 +1,70 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Functions that the library calls: nothing is raised into it, and no signal is lost in it."""
+
+from __future__ import annotations
+
+import opcode
+import threading
+import types
+from typing import Any, Callable, Optional, TypeVar
+
+_T = TypeVar("_T")
+
+
+class _Escaped(threading.local):
+    error: Optional[BaseException] = None
+
+
+escaped = _Escaped()  # what came up in a callback, and is to come out of the call that led there
+
+
+def raise_escaped() -> None:
+    error, escaped.error = escaped.error, None
+    try:
+        if error is not None:
+            raise error
+    finally:
+        del error  # it knows this frame
+
+
+def callback(body: Callable[..., _T], ended: _T) -> Callable[..., _T]:
+    """``body``, for the library to call.
+
+    An Exception of its ends in sys.unraisablehook, which prints it, and the library is answered
+    whatever there is in memory. What is no Exception, such as KeyboardInterrupt, comes out of the
+    call that led here, and the library is answered ``ended``.
+    """
+
+    def call(*arguments: Any) -> _T:
+        try:
+            try:
+                _look_for_signals()  # or their handlers raise ahead of body's first line
+            except BaseException as error:
+                escaped.error = error
+            return body(*arguments)
+        except Exception:
+            raise
+        except BaseException as error:
+            escaped.error = error
+            return ended
+
+    call.__code__ = _without_first_look(call.__code__)
+    return call
+
+
+def _look_for_signals() -> None:
+    """Python does so when a function is called."""
+
+
+def _without_first_look(code: types.CodeType) -> types.CodeType:
+    """A function's code that looks for no signals until it is inside its ``try``.
+
+    Since Python 3.11 it does ahead of that, in RESUME, unless the operand says that a function goes
+    on after a ``yield from``, which is 2.
+    """
+    resume = opcode.opmap.get("RESUME")
+    if resume is None:
+        return code
+    instructions = bytearray(code.co_code)
+    instructions[2 * instructions[::2].index(resume) + 1] = 2
+    return code.replace(co_code=bytes(instructions))
