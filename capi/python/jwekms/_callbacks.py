@@ -59,12 +59,15 @@ def _look_for_signals() -> None:
 def _without_first_look(code: types.CodeType) -> types.CodeType:
     """A function's code that looks for no signals until it is inside its ``try``.
 
-    Since Python 3.11 it does ahead of that, in RESUME, unless the operand says that a function goes
-    on after a ``yield from``, which is 2.
+    Since Python 3.11 it does ahead of that, in RESUME, and what a handler raises there is lost:
+    ctypes has no frame of the function to take it from, and the library gets no answer. RESUME does
+    not look if its operand says that a function goes on after a ``yield from``, which is 2, and
+    does nothing else with it. A Python without RESUME, or with another, keeps its code.
     """
-    resume = opcode.opmap.get("RESUME")
-    if resume is None:
-        return code
     instructions = bytearray(code.co_code)
-    instructions[2 * instructions[::2].index(resume) + 1] = 2
+    resume = bytes([opcode.opmap.get("RESUME", 0), 0])  # 0: the start of a function
+    place = next((i for i in range(0, len(instructions), 2) if instructions[i:i + 2] == resume), None)
+    if "RESUME" not in opcode.opmap or place is None:
+        return code
+    instructions[place + 1] = 2
     return code.replace(co_code=bytes(instructions))
