@@ -99,6 +99,21 @@ struct Arguments {
   return out;
 }
 
+/// What listens stays as it is, and so must what keeps it closed.
+/// @param before  as it is served now.
+[[nodiscard]] bool may_replace(const jwekms::ServerOptions& before,
+                               const jwekms::ServerOptions& after) {
+  if (before.tls.certificate.empty() != after.tls.certificate.empty()) {
+    log(Level::error, "[http.tls] comes and goes with a restart alone");
+    return false;
+  }
+  if (rest::drops_authentication(before, after)) {
+    log(Level::error, "authentication would be gone: that takes a restart");
+    return false;
+  }
+  return true;
+}
+
 /// A connection is a descriptor; and no core file ever holds a key.
 void set_process_limits(std::size_t max_connections) {
   rlimit limit{};
@@ -136,16 +151,18 @@ void set_process_limits(std::size_t max_connections) {
     log(Level::error, std::string("cannot open the keys: ") + kms.error().text);
     return 1;
   }
-  const bool with_tls = credentials->tls != nullptr;
+  jwekms::ServerOptions served = options;
   const auto reload = [&]() -> std::optional<rest::Credentials> {
     const std::optional<jwekms::Config> fresh = load(arguments.config);
-    // What listens stays as it is; so must what keeps it closed.
-    if (!fresh || fresh->server.tls.certificate.empty() == with_tls ||
-        !closed_enough(fresh->server, loopback, arguments.insecure)) {
+    std::optional<rest::Credentials> found;
+    if (fresh && may_replace(served, fresh->server) &&
+        closed_enough(fresh->server, loopback, arguments.insecure))
+      found = load_credentials(fresh->server);
+    if (found)
+      served = fresh->server;
+    else
       log(Level::error, "not reloaded: going on as before");
-      return std::nullopt;
-    }
-    return load_credentials(fresh->server);
+    return found;
   };
   return rest::run(*kms, *config, endpoints, *std::move(credentials), reload);
 }
