@@ -9,9 +9,9 @@
 
 #include "auth.hpp"
 #include "exposure.hpp"
+#include "jwekms.h"
 #include "jwekms/config.hpp"
 #include "jwekms/open.hpp"
-#include "jwekms/version.hpp"
 #include "log.hpp"
 #include "server.hpp"
 #include "site.hpp"
@@ -173,7 +173,7 @@ int main(int argc, char** argv) try {
   const Arguments arguments = read_arguments(argc, argv);
   if (!arguments.good) return std::fputs(usage, stderr), 2;
   if (arguments.help) return std::fputs(usage, stdout), 0;
-  if (arguments.version) return std::puts("jwekms-server " JWEKMS_VERSION_STRING), 0;
+  if (arguments.version) return std::printf("jwekms-server %s\n", jwekms_version_string()), 0;
   (void)std::signal(SIGPIPE, SIG_IGN);
   return serve(arguments);
 } catch (const std::exception& error) {
