@@ -29,7 +29,7 @@ constexpr const char* usage =
     "Serves the REST API of a jwekms configuration.\n"
     "\n"
     "  --insecure  listen on the network even without TLS or authentication\n"
-    "  --check     read the configuration and the files that it names, and say what is wrong\n"
+    "  --check     read the configuration, TLS files and JWT keys, and say what is wrong\n"
     "\n"
     "SIGHUP reads tokens, keys and certificates again; SIGTERM finishes what is under way.\n"
     "Exit status: 0 good, 1 cannot serve, 2 bad usage or configuration.\n";
