@@ -136,8 +136,8 @@ int32_t jwekms_status_http(jwekms_status status);
 /// second HSM of one model `hsm::<model>_1::...`. examples/hsm has a page for each model.
 ///
 /// A host may use the same module itself. PKCS#11 keeps one initialisation and one login for the
-/// whole process. What the host has initialised the library never finalises; it never logs out, and
-/// closes its own sessions alone: sessions, login and objects of the host's outlive every context.
+/// whole process. The library never finalises what the host has initialised, never logs out, and
+/// closes only its own sessions: sessions, login and objects of the host's outlive every context.
 /// Where the library was first (C_Initialize answers CKR_CRYPTOKI_ALREADY_INITIALIZED), its last
 /// context finalises the module, the host's sessions with it: initialise first, or keep a context
 /// open. While a context is open, and as long as a session is after it, the token is logged in for
@@ -269,7 +269,12 @@ typedef struct jwekms_audit_event {
   uint64_t time_ns;       ///< How long it took.
   const char* principal;  ///< Who called; "": the host itself.
   size_t principal_len;
-  const char* operation;  ///< The function without "jwekms_", "destroy_key" or "grants".
+  /// The function without "jwekms_": "decrypt", "encrypt", "reencrypt", "unwrap_key", "create_key",
+  /// "import_key", "describe_key", "list_keys", "public_jwk", "public_jwks", "add_alias",
+  /// "remove_alias", "set_key_state" ("destroy_key" where that destroys), "grant", "revoke";
+  /// "grants" for jwekms_list_grants(). New ones may come. (jwekms_response_operation() names
+  /// requests instead.)
+  const char* operation;
   size_t operation_len;
   const char* kid;  ///< The key, as the caller or the token names it.
   size_t kid_len;
@@ -306,8 +311,10 @@ typedef struct jwekms_open_options {
   uint32_t policy_flags;      ///< JWEKMS_ALLOW_..., or-ed together.
   const char* database_path;  ///< SQLite file, created if absent. Not given: no database.
   size_t database_path_len;
-  /// File with the key-encryption key of the database, refused when group or others may read it.
-  /// Not given: `database_path` + ".kek", created with mode 0600 on first use with a warning.
+  /// File with the key-encryption key of the database. Default: `database_path` + ".kek". Created
+  /// with mode 0600 when the database is, unless it is there, with a warning. Refused when group or
+  /// others have any right to it, when it belongs to anybody but root and this process's effective
+  /// user, and when it is a symbolic link.
   const char* kek_path;
   size_t kek_path_len;
   /// The key-encryption key itself, 32 bytes, instead of a file. Not given: NULL; any other pointer
@@ -348,8 +355,9 @@ typedef struct jwekms_open_options {
   const size_t* hsm_pool_lens;
   size_t hsm_pool_count;
   /// UID of an AES-256 key in one of the HSMs that wraps the key-encryption key, which is then
-  /// kept, wrapped, in the database itself: without the HSM nobody opens it. The key must be there.
-  /// It serves no JWE. Excludes `kek_path` and `kek`.
+  /// kept, wrapped, in the database itself: without the HSM nobody opens it. The key must be there:
+  /// jwekms_create_key() with JWEKMS_KEY_TYPE_OCT makes one for HSMs with AES-GCM; for AES key wrap
+  /// it is made by the HSM's own tool. It serves no JWE. Excludes `kek_path` and `kek`.
   const char* key_encryption_key;
   size_t key_encryption_key_len;
   /// Principals who may do everything with every key, see jwekms_on_behalf_of(): `admin_count`
@@ -376,9 +384,9 @@ typedef struct jwekms_open_options {
 /// Errors: bad_request (options, two providers with one prefix among them), unsupported_algorithm
 /// (a policy names what is unknown; the HSM cannot wrap with `key_encryption_key`), unavailable
 /// (database, key file or HSM out of reach, or a PIN refused), not_found (the HSM has no
-/// `key_encryption_key`), forbidden (others may read the key file), crypto_failure (the
-/// key-encryption key is not this database's, or is kept in another way: file or HSM),
-/// internal_error.
+/// `key_encryption_key`), forbidden (the key file is one of those that `kek_path` refuses),
+/// crypto_failure (the key-encryption key is not this database's, or is kept in another way: file
+/// or HSM), internal_error.
 jwekms_status jwekms_open(const jwekms_open_options* options, jwekms_ctx** ctx,
                           jwekms_error* error);
 
@@ -454,8 +462,8 @@ enum {
   JWEKMS_MAY_GRANT = 32     ///< Hand on what one was granted, see all grants, revoke any.
 };
 
-/// Lets a principal, or all ("*"), do these things with a key, wherever the key lives, and nothing
-/// else that was granted before. Grants are kept in the database.
+/// Lets a principal, or all ("*"), do exactly these things with a key, wherever it lives. Replaces
+/// any earlier grant to them. Grants are kept in the database.
 /// @param uid          a UID, not an alias.
 /// @param permissions  JWEKMS_MAY_..., or-ed together; one at least.
 /// Errors: bad_request (also: no database), not_found, forbidden, unavailable.
@@ -593,7 +601,8 @@ enum {
   JWEKMS_KEY_ACTIVE = 1,       ///< Decrypts and encrypts.
   JWEKMS_KEY_DEACTIVATED = 2,  ///< Decrypts, does not encrypt.
   JWEKMS_KEY_COMPROMISED = 3,  ///< Decrypts only with JWEKMS_ALLOW_COMPROMISED.
-  JWEKMS_KEY_DESTROYED = 4     ///< Gone; its UID stays taken.
+  /// Gone. In a database its UID stays taken; a label of an HSM may be used again.
+  JWEKMS_KEY_DESTROYED = 4
 };
 
 /// The UID: the key's one name that never changes.
@@ -645,7 +654,7 @@ typedef struct jwekms_create_key_options {
   int32_t type;     ///< Default JWEKMS_KEY_TYPE_RSA.
   uint32_t bits;    ///< RSA: 2048 (default), 3072 or 4096. Symmetric: from `enc`.
   uint32_t flags;   ///< 0: none has a name yet.
-  const char* uid;  ///< Default: a random one.
+  const char* uid;  ///< "hsm::<model>::<slot>::<label>": made in that HSM. Default: a random one.
   size_t uid_len;
   const char* algs;  ///< Separated by spaces. Default: all that fit the type.
   size_t algs_len;
@@ -663,7 +672,8 @@ typedef struct jwekms_create_key_options {
   { sizeof(jwekms_create_key_options), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
 
 /// Makes a key.
-/// Errors: bad_request, unsupported_algorithm (a name is unknown), conflict, unavailable.
+/// Errors: bad_request, unsupported_algorithm (a name is unknown; the HSM makes no such key),
+/// crypto_failure (bits below `rsa_min_bits`), conflict, unavailable.
 jwekms_status jwekms_create_key(const jwekms_ctx* ctx, const jwekms_create_key_options* options,
                                 jwekms_key_info** info, jwekms_error* error);
 
@@ -771,9 +781,9 @@ jwekms_status jwekms_remove_alias(const jwekms_ctx* ctx, const char* alias, size
 jwekms_status jwekms_public_jwk(const jwekms_ctx* ctx, const char* kid, size_t kid_len, char* out,
                                 size_t* out_len, jwekms_error* error);
 
-/// The public halves of all active RSA keys that may encrypt, as a JWK Set, JSON (RFC 7517 §5); but
-/// those of a jwekms_provider, which lists none. The set may grow between a question for its size
-/// and the call: try again on JWEKMS_BUFFER_TOO_SMALL.
+/// The public halves of all active RSA keys that may encrypt, as a JWK Set, JSON (RFC 7517 §5),
+/// except those of a jwekms_provider, which lists none. The set may grow between a question for its
+/// size and the call: try again on JWEKMS_BUFFER_TOO_SMALL.
 /// Errors: unavailable, buffer_too_small.
 jwekms_status jwekms_public_jwks(const jwekms_ctx* ctx, char* out, size_t* out_len,
                                  jwekms_error* error);
@@ -909,10 +919,12 @@ const char* jwekms_response_allow(const jwekms_response* response, size_t* len);
 
 /// For logs and metrics: why it failed, or JWEKMS_OK.
 jwekms_status jwekms_response_error(const jwekms_response* response);
-/// For logs and metrics: "decrypt", "add_key", ..., a fixed, small set; "" when there is no such
-/// path or method.
+/// For logs and metrics: "decrypt", "encrypt", "reencrypt", "unwrap_key", "add_key", "list_keys",
+/// "describe_key", "change_key", "destroy_key", "public_jwks" or "kmip"; "" when there is no such
+/// path or method. New ones may come.
 const char* jwekms_response_operation(const jwekms_response* response, size_t* len);
-/// For logs: the key, as the request names it, bytes that a stranger chose; "" when it names none.
+/// For logs: the key, as the request names it, bytes that a stranger chose, or the UID of one that
+/// was made; "" when there is none.
 const char* jwekms_response_kid(const jwekms_response* response, size_t* len);
 
 /// Frees a response, and wipes it.

@@ -22,12 +22,13 @@
 /// - JWEKMS_UNAVAILABLE   it cannot tell now: a service out of reach, a timeout, no memory;
 /// - JWEKMS_DECRYPTION_FAILED, of `unwrap` and `decrypt` alone: whatever is wrong with what stands
 ///   in the token, be it the padding, a size or the tag.
-/// The library's caller is told so, but for the last of `unwrap`: a call that decrypts goes on with
-/// a random CEK, and its caller never learns why it failed (RFC 7516 §11.5). JWEKMS_BAD_REQUEST,
-/// JWEKMS_TOO_LARGE, JWEKMS_CRYPTO_FAILURE and JWEKMS_BUFFER_TOO_SMALL of these two are taken for
-/// JWEKMS_DECRYPTION_FAILED. Everything else, unknown values too, is JWEKMS_INTERNAL_ERROR. Never
-/// report an outage as a bad token, nor a bad token as anything else: who sends tokens can see it.
-/// They can see, too, how long it took: a provider decrypts in the same time whatever the padding.
+/// The library's caller is told so, except for the last of `unwrap`: a call that decrypts goes on
+/// with a random CEK, and its caller never learns why it failed (RFC 7516 §11.5).
+/// JWEKMS_BAD_REQUEST, JWEKMS_TOO_LARGE, JWEKMS_CRYPTO_FAILURE and JWEKMS_BUFFER_TOO_SMALL of these
+/// two are taken for JWEKMS_DECRYPTION_FAILED. Everything else, unknown values too, is
+/// JWEKMS_INTERNAL_ERROR. Never report an outage as a bad token, nor a bad token as anything else:
+/// who sends tokens can see it. They can see, too, how long it took: a provider decrypts in the
+/// same time whatever the padding.
 ///
 /// Input is valid during the call only. Output goes to memory of the library's, which is wiped
 /// where it may hold a secret; a callback keeps no pointer to it. Of CEKs and plaintexts the
@@ -164,7 +165,7 @@ struct jwekms_provider {
   uint32_t flags;  ///< 0: none has a name yet.
   /// What the UIDs of its keys begin with, such as "vault::", and differs from those of other
   /// providers; the longest that fits wins. Not given: the names that nobody else takes, where
-  /// there is no database. Neither begins with "hsm::" nor is the beginning of it.
+  /// there is no database. Must not begin with "hsm::" or be a beginning of it.
   const char* prefix;
   size_t prefix_len;
   /// Principals who may do everything with the keys here, see jwekms_on_behalf_of(): `admin_count`

@@ -26,9 +26,9 @@ type Grant struct {
 	Permissions Permission
 }
 
-// Grant lets a principal, or all ("*"), do these things with the key with this UID, and nothing else
-// that was granted before. Errors: ErrBadRequest (also: no database), ErrNotFound, ErrForbidden,
-// ErrUnavailable.
+// Grant lets a principal, or all ("*"), do exactly these things with the key with this UID, wherever
+// it lives. Replaces any earlier grant to them. Errors: ErrBadRequest (also: no database),
+// ErrNotFound, ErrForbidden, ErrUnavailable.
 func (k *Kms) Grant(ctx context.Context, uid, principal string, permissions Permission) error {
 	return k.command(ctx, fnGrant, k.handle, uintptr(unsafe.Pointer(stringData(uid))),
 		uintptr(len(uid)), uintptr(unsafe.Pointer(stringData(principal))), uintptr(len(principal)),

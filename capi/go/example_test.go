@@ -185,17 +185,3 @@ func ExampleKms_ServiceCall() {
 	fmt.Println(response.StatusCode)
 	// Output: 201
 }
-
-func ExampleHSM() {
-	pin := "file:/etc/jwekms/pin" // or the PIN itself, or "env:NAME"
-	options := jwekms.Options{
-		Database: "keys.db",
-		HSMs: []jwekms.HSM{{
-			Model:       "softhsm2",
-			Slots:       []jwekms.HSMSlot{{TokenLabel: "jwekms", PIN: []byte(pin)}},
-			CEKBoundary: jwekms.CEKInHSM, // CEKs are never in this process
-		}},
-	}
-	fmt.Println(options.HSMs[0].Slots[0].PIN) // fmt does not print it
-	// Output: [secret]
-}

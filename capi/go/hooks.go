@@ -20,7 +20,8 @@ type AuditEvent struct {
 	Err       error // What came of it: nil, or a Code.
 	Duration  time.Duration
 	Principal string // Who called; "": the program itself.
-	Operation string // As the C function without "jwekms_"; "destroy_key", "grants".
+	// The C function without "jwekms_": "create_key", "destroy_key", "grants"; the top README.md has all.
+	Operation string
 	Kid       string // The key, as the caller or the token names it.
 	UID       string // The key that was found, or made.
 	// What else it was about. unwrap_key: the UID of the CEK that was kept. reencrypt: the key

@@ -117,7 +117,7 @@ func TestRewrapDatabase(t *testing.T) {
 		OnWarning: func(string) {}}
 	kms := open(t, options)
 	createKey(t, kms, jwekms.CreateKeyOptions{UID: "k"})
-	kek := createKey(t, kms, jwekms.CreateKeyOptions{Type: jwekms.KeyTypeOct, UID: "hsm::softhsm2::0::kek"})
+	kek := createKey(t, kms, jwekms.CreateKeyOptions{Type: jwekms.KeyTypeOct, UID: "hsm::softhsm2::0::rewrapping"})
 	kms.Close()
 	before := jwekms.Registered()
 	if err := jwekms.RewrapDatabase(background, options, kek.UID); err != nil {

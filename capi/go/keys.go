@@ -24,7 +24,8 @@ const (
 	KeyActive      KeyState = 1
 	KeyDeactivated KeyState = 2 // Decrypts, does not encrypt.
 	KeyCompromised KeyState = 3 // Decrypts only with Policy.AllowCompromised.
-	KeyDestroyed   KeyState = 4 // Gone; its UID stays taken.
+	// KeyDestroyed: gone. In a database its UID stays taken; a label of an HSM may be used again.
+	KeyDestroyed KeyState = 4
 )
 
 func (t KeyType) String() string { return oneOf(int32(t), "", "RSA", "oct") }
@@ -61,7 +62,7 @@ type KeyInfo struct {
 type CreateKeyOptions struct {
 	Type    KeyType  // Default KeyTypeRSA.
 	Bits    int      // RSA: 2048 (default), 3072 or 4096. Symmetric: from Enc.
-	UID     string   // Default: a random one.
+	UID     string   // "hsm::<model>::<slot>::<label>": made in that HSM. Default: a random one.
 	Algs    []string // Default: all that fit the type.
 	Enc     string   // Symmetric only. Default "A256GCM".
 	Owner   string
@@ -114,8 +115,8 @@ type KeyPage struct {
 }
 
 // CreateKey makes a key.
-// Errors: ErrBadRequest, ErrUnsupportedAlgorithm (a name is unknown), ErrConflict, ErrForbidden,
-// ErrUnavailable.
+// Errors: ErrBadRequest, ErrUnsupportedAlgorithm (a name is unknown; the HSM makes no such key),
+// ErrCryptoFailure (bits below RSAMinBits), ErrConflict, ErrForbidden, ErrUnavailable.
 func (k *Kms) CreateKey(ctx context.Context, options CreateKeyOptions) (KeyInfo, error) {
 	var v values
 	c := &cCreateKeyOptions{

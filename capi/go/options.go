@@ -14,13 +14,17 @@ import (
 // not nil is ErrBadRequest.
 type Options struct {
 	Database string // SQLite file, created if absent. "": no database.
-	// File with the key-encryption key of the database, refused when group or others may read it.
-	// "": Database + ".kek", created with mode 0600 on first use with a warning.
+	// File with the key-encryption key of the database. "": Database + ".kek". Created with mode 0600
+	// when the database is, unless it is there, with a warning. Refused when group or others have any
+	// right to it, when it belongs to anybody but root and this process's effective user, and when it
+	// is a symbolic link.
 	KEKFile string
 	// The key-encryption key itself, 32 bytes, instead of a file. The caller wipes its own copy.
 	KEK Secret
 	// UID of an AES-256 key in one of the HSMs that wraps the key-encryption key, which is then kept,
-	// wrapped, in the database itself: without the HSM nobody opens it. Excludes KEKFile and KEK.
+	// wrapped, in the database itself: without the HSM nobody opens it. The key must be there: CreateKey
+	// with KeyTypeOct makes one for HSMs with AES-GCM; for AES key wrap it is made by the HSM's own
+	// tool. Excludes KEKFile and KEK.
 	KeyEncryptionKey string
 	CacheTTL         time.Duration // How long another process's change may go unseen. Default 1 s.
 	CacheEntries     int           // Decrypted keys held at most. Default 1024.

@@ -12,7 +12,7 @@ import (
 type ProviderOptions struct {
 	// What the UIDs of its keys begin with, such as "vault::", and differs from those of other
 	// providers; the longest that fits wins. "": the names that nobody else takes, where there is no
-	// database. Neither begins with "hsm::" nor is the beginning of it.
+	// database. Must not begin with "hsm::" or be a beginning of it.
 	Prefix   string
 	Admins   []string // Principals who may do everything with the keys here; "*" is all of them.
 	Provider Provider

@@ -19,7 +19,7 @@ func TestReadmeIsTheExamples(t *testing.T) {
 		}
 		return regexp.MustCompile(`(?m)^[ \t]+`).ReplaceAllString(string(text), "")
 	}
-	examples := read("example_test.go") + read("example_provider_test.go")
+	examples := read("example_test.go") + read("example_hsm_test.go") + read("example_provider_test.go")
 	blocks := regexp.MustCompile("(?s)```go\n(.*?)```").FindAllStringSubmatch(read("../../README.md")+read("README.md"), -1)
 	if len(blocks) < 8 {
 		t.Errorf("%d programs", len(blocks))

@@ -14,8 +14,10 @@ type Response struct {
 	Body        []byte // JSON.
 	Allow       string // For a 405, the value of the Allow header; else "".
 	Err         error  // For logs and metrics: a Code, or nil.
-	Operation   string // For logs and metrics: "decrypt", ...; "" when there is no such path or method.
-	Kid         string // For logs: the key, as the request names it, bytes that a stranger chose.
+	// For logs and metrics, the request: "decrypt", "add_key", "change_key" and the others that
+	// examples/rest_server/README.md names; "" when there is no such path or method.
+	Operation string
+	Kid       string // For logs: the key, as the request names it, bytes that a stranger chose.
 }
 
 // ServiceCall serves one request of the REST API, which examples/rest_server/openapi.json describes:

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // jwekms-doctor: what the token of an HSM can do, and what that means for jwekms. The options are
 // getopt_long's, from the C library: a program this small needs no other to read a dozen of them.
+#include <jwekms.h>
+
 #include <jwekms/jwekms.hpp>
 
 #include "common/hsm_findings.hpp"
@@ -148,7 +150,7 @@ struct Wanted {
         break;
       case json: wanted.json = true; break;
       case show_help: std::fputs(help, stdout); return all_there;
-      case show_version: std::puts(JWEKMS_VERSION_STRING); return all_there;
+      case show_version: std::puts(jwekms_version_string()); return all_there;
       default: return wrong_usage;  // getopt has said why
     }
   }

@@ -4,7 +4,7 @@
 #include <memory>
 
 #include "commands.hpp"
-#include "jwekms/version.hpp"
+#include "jwekms.h"
 #include "text.hpp"
 
 namespace cli {
@@ -43,7 +43,8 @@ std::unique_ptr<CLI::App> make_app(Session& session) {
       "Decrypts JWE tokens with keys that nobody can read, in a database or an HSM.", "jwekms");
   app->formatter(std::make_shared<Formatter>());
   app->set_help_flag("-h,--help", "Show help, also for a command");
-  app->set_version_flag("--version", "jwekms " JWEKMS_VERSION_STRING, "Show the version");
+  app->set_version_flag("--version", std::string("jwekms ") + jwekms_version_string(),
+                        "Show the version");
   app->require_subcommand(1);
 
   CLI::Option* config = add_file(

@@ -136,7 +136,9 @@ void add_destroy(CLI::App& key, Session& session) {
       });
   add_uid(command, args->uid);
   command.add_flag("--yes,-y", args->yes, "Do not ask");
-  command.footer("Its UID stays taken. Without a terminal to ask on, --yes is needed.");
+  command.footer(
+      "In a database its UID stays taken; a label of an HSM may be used again. Without a terminal "
+      "to ask on, --yes is needed.");
 }
 
 void add_alias(CLI::App& key, Session& session) {

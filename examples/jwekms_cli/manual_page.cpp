@@ -35,8 +35,8 @@ goes behind
 .BR \-\- ,
 or into
 .BI \-\-to= NAME\fR.\fP
-Passphrases and PINs come from files, the environment or the terminal, and never from the command
-line, which others can see.
+A passphrase comes from a file, the environment or the terminal, a PIN from where the configuration
+says; neither from the command line, which others can see.
 )";
 
 constexpr const char* json_section = R"(.SH JSON
@@ -134,7 +134,9 @@ void append_exit_codes(std::string& page) {
     page += ".TP\n.B " + std::to_string(code) + '\n' + roff(meaning) + ".\n";
   };
   row(0, "It worked");
-  row(exit_failed, "A file, a prompt or the system: nothing that has a code of its own");
+  row(exit_failed,
+      "A file, a prompt or the system; a question that was answered with no; an HSM that lacks "
+      "what doctor looks for");
   row(exit_usage, "The command line is wrong");
   for (int value = 1; value <= static_cast<int>(jwekms::Errc::buffer_too_small); ++value) {
     const auto code = static_cast<jwekms::Errc>(value);

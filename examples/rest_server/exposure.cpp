@@ -15,4 +15,12 @@ std::vector<std::string> exposures(const jwekms::ServerOptions& options, bool lo
   return found;
 }
 
+bool drops_authentication(const jwekms::ServerOptions& before, const jwekms::ServerOptions& after) {
+  if (after.auth.configured()) return false;
+  // A certificate that is required keeps strangers out, even where it makes nobody a principal.
+  const bool lets_strangers_in =
+      before.tls.require_client_certificate && !after.tls.require_client_certificate;
+  return before.auth.configured() || lets_strangers_in;
+}
+
 }  // namespace rest

@@ -14,4 +14,9 @@ namespace rest {
 [[nodiscard]] std::vector<std::string> exposures(const jwekms::ServerOptions& options,
                                                  bool loopback);
 
+/// Whether one configuration serves who brings no credentials, and the one before it did not. On
+/// any address: whoever reaches the server then acts as AuthOptions::anonymous.
+[[nodiscard]] bool drops_authentication(const jwekms::ServerOptions& before,
+                                        const jwekms::ServerOptions& after);
+
 }  // namespace rest

@@ -9,9 +9,9 @@
 
 #include "auth.hpp"
 #include "exposure.hpp"
+#include "jwekms.h"
 #include "jwekms/config.hpp"
 #include "jwekms/open.hpp"
-#include "jwekms/version.hpp"
 #include "log.hpp"
 #include "server.hpp"
 #include "site.hpp"
@@ -29,7 +29,7 @@ constexpr const char* usage =
     "Serves the REST API of a jwekms configuration.\n"
     "\n"
     "  --insecure  listen on the network even without TLS or authentication\n"
-    "  --check     read the configuration and the files that it names, and say what is wrong\n"
+    "  --check     read the configuration, TLS files and JWT keys, and say what is wrong\n"
     "\n"
     "SIGHUP reads tokens, keys and certificates again; SIGTERM finishes what is under way.\n"
     "Exit status: 0 good, 1 cannot serve, 2 bad usage or configuration.\n";
@@ -99,6 +99,21 @@ struct Arguments {
   return out;
 }
 
+/// What listens stays as it is, and so must what keeps it closed.
+/// @param before  as it is served now.
+[[nodiscard]] bool may_replace(const jwekms::ServerOptions& before,
+                               const jwekms::ServerOptions& after) {
+  if (before.tls.certificate.empty() != after.tls.certificate.empty()) {
+    log(Level::error, "[http.tls] comes and goes with a restart alone");
+    return false;
+  }
+  if (rest::drops_authentication(before, after)) {
+    log(Level::error, "authentication would be gone: that takes a restart");
+    return false;
+  }
+  return true;
+}
+
 /// A connection is a descriptor; and no core file ever holds a key.
 void set_process_limits(std::size_t max_connections) {
   rlimit limit{};
@@ -136,16 +151,18 @@ void set_process_limits(std::size_t max_connections) {
     log(Level::error, std::string("cannot open the keys: ") + kms.error().text);
     return 1;
   }
-  const bool with_tls = credentials->tls != nullptr;
+  jwekms::ServerOptions served = options;
   const auto reload = [&]() -> std::optional<rest::Credentials> {
     const std::optional<jwekms::Config> fresh = load(arguments.config);
-    // What listens stays as it is; so must what keeps it closed.
-    if (!fresh || fresh->server.tls.certificate.empty() == with_tls ||
-        !closed_enough(fresh->server, loopback, arguments.insecure)) {
+    std::optional<rest::Credentials> found;
+    if (fresh && may_replace(served, fresh->server) &&
+        closed_enough(fresh->server, loopback, arguments.insecure))
+      found = load_credentials(fresh->server);
+    if (found)
+      served = fresh->server;
+    else
       log(Level::error, "not reloaded: going on as before");
-      return std::nullopt;
-    }
-    return load_credentials(fresh->server);
+    return found;
   };
   return rest::run(*kms, *config, endpoints, *std::move(credentials), reload);
 }
@@ -156,7 +173,7 @@ int main(int argc, char** argv) try {
   const Arguments arguments = read_arguments(argc, argv);
   if (!arguments.good) return std::fputs(usage, stderr), 2;
   if (arguments.help) return std::fputs(usage, stdout), 0;
-  if (arguments.version) return std::puts("jwekms-server " JWEKMS_VERSION_STRING), 0;
+  if (arguments.version) return std::printf("jwekms-server %s\n", jwekms_version_string()), 0;
   (void)std::signal(SIGPIPE, SIG_IGN);
   return serve(arguments);
 } catch (const std::exception& error) {

@@ -19,9 +19,13 @@ namespace jwekms {
 /// are valid during the call of the sink only.
 struct AuditEvent {
   std::string_view principal{};  ///< Who called; empty: the host itself.
-  std::string_view operation{};  ///< The name of the call, and "destroy_key". Static storage.
-  std::string_view kid{};        ///< The key, as the caller or the token names it.
-  std::string_view uid{};        ///< The key that was found, or made; empty: none.
+  /// The call's name: "decrypt", "encrypt", "reencrypt", "unwrap_key", "create_key", "import_key",
+  /// "describe_key", "list_keys", "public_jwk", "public_jwks", "add_alias", "remove_alias",
+  /// "set_key_state" ("destroy_key" where that destroys), "grant", "revoke" or "grants". Static
+  /// storage. (ServiceResponse::operation names requests instead.)
+  std::string_view operation{};
+  std::string_view kid{};  ///< The key, as the caller or the token names it.
+  std::string_view uid{};  ///< The key that was found, or made; empty: none.
   /// What else it was about. unwrap_key: the UID of the CEK that was kept. reencrypt: the key
   /// encrypted to, as the caller names it. grant, revoke: to or from whom. add_alias: the alias.
   std::string_view other{};

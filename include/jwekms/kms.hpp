@@ -138,9 +138,11 @@ class JWEKMS_API Kms {
   [[nodiscard]] Result<KeyInfo> unwrap_key(std::string_view token, const KeepCek& keep = {},
                                            const DecryptOptions& options = {}) const;
 
-  /// Makes a key. For a principal, here and in import_key() and unwrap_key(), `owner` is empty or
-  /// the principal. No name may be a key pair's UID and "_pk": that is its public half.
-  /// Errors: bad_request, forbidden, conflict, unavailable.
+  /// Makes a key, in an HSM if its UID is of one. For a principal, here and in import_key() and
+  /// unwrap_key(), `owner` is empty or the principal. No name may be a key pair's UID and "_pk":
+  /// that is its public half.
+  /// Errors: bad_request, unsupported_algorithm (the HSM makes no such key), forbidden,
+  /// crypto_failure (bits below Policy::rsa_min_bits), conflict, unavailable.
   [[nodiscard]] Result<KeyInfo> create_key(const CreateKey& request) const;
   /// Takes in a key from elsewhere.
   /// Errors: bad_request, forbidden, crypto_failure (not a key for encryption, or too small),
@@ -166,8 +168,8 @@ class JWEKMS_API Kms {
   /// Errors: not_found, forbidden, bad_request (a step back).
   [[nodiscard]] Result<KeyInfo> set_key_state(std::string_view uid, KeyState state) const;
 
-  /// Lets a principal, or all ("*"), do these things with a key, wherever the key lives, and
-  /// nothing else that was granted before. Who was granted Permission::grant may hand on what they
+  /// Lets a principal, or all ("*"), do exactly these things with a key, wherever it lives.
+  /// Replaces any earlier grant to them. Who was granted Permission::grant may hand on what they
   /// have themselves. Grants are kept in the database. Errors: bad_request (also: no database),
   /// not_found, forbidden, unavailable.
   [[nodiscard]] Result<void> grant(std::string_view uid, std::string_view principal,

@@ -31,17 +31,19 @@ namespace jwekms {
 struct DatabaseOptions {
   std::string path{};         ///< Created if absent. Empty: no database.
   bool make_folders = false;  ///< Create the folders of `path` too where absent, mode 0700.
-  /// File with the key-encryption key; empty: `path` + ".kek". Created with mode 0600 on first use
-  /// and a warning is given: keep it apart from the database's backups. Refused when group or
-  /// others can read it.
+  /// File with the key-encryption key; empty: `path` + ".kek". Created with mode 0600 when the
+  /// database is, unless it is there, and a warning is given: keep it apart from the database's
+  /// backups. Refused when group or others have any right to it, when it belongs to anybody but
+  /// root and this process's effective user, and when it is a symbolic link.
   std::string kek_path{};
   /// The key-encryption key itself, 32 bytes, handed in by the host instead of `kek_path`.
   std::optional<std::span<const std::uint8_t>> kek{};
   /// UID of an AES-256 key in one of Options::hsms that wraps the key-encryption key, which is then
   /// kept, wrapped, in the database itself: without the HSM nobody opens it. Excludes the two
-  /// above. The key must be there (create_key makes one); it wraps by AES-GCM if it may encrypt and
-  /// decrypt and the HSM can, else by AES key wrap if it may wrap and unwrap. It serves no JWE: as
-  /// the key of a token it is `forbidden`.
+  /// above. The key must be there; it wraps by AES-GCM if it may encrypt and decrypt and the HSM
+  /// can, else by AES key wrap if it may wrap and unwrap. create_key with KeyType::oct makes one
+  /// for AES-GCM; one for AES key wrap is made by the HSM's own tool. It serves no JWE: as the key
+  /// of a token it is `forbidden`.
   std::string key_encryption_key{};
   /// How long another process's change (a revocation above all) may go unseen.
   std::chrono::milliseconds cache_ttl{1000};
@@ -73,9 +75,9 @@ struct Options {
 /// Opens a Kms. Thread-safe.
 /// Errors: bad_request (options), unsupported_algorithm (the policy names what is not implemented;
 /// the HSM cannot wrap with key_encryption_key), unavailable (database, key file or HSM out of
-/// reach), not_found (the HSM has no key_encryption_key), forbidden (others may read the
-/// key-encryption key), crypto_failure (the key-encryption key is not this database's, or is kept
-/// in another way: file or HSM), internal_error.
+/// reach), not_found (the HSM has no key_encryption_key), forbidden (the file with the
+/// key-encryption key is one of those that kek_path refuses), crypto_failure (the key-encryption
+/// key is not this database's, or is kept in another way: file or HSM), internal_error.
 [[nodiscard]] JWEKMS_API Result<Kms> open(const Options& options);
 
 /// Changes who keeps a database's key-encryption key: from a file to an HSM, or from one key of an

@@ -20,14 +20,14 @@ struct Limits {
   std::size_t max_inflated_ratio = 100;  ///< Plaintext bytes for each compressed byte.
 };
 
-/// What a Kms accepts. The default is the use case's table; whatever else is implemented is off
-/// until it is named here.
+/// What a Kms accepts. By default that is what the members below say; whatever else is implemented
+/// is off until it is named here.
 struct Policy {
   /// `alg`s that are accepted, and made.
   AlgSet algs{Alg::RSA_OAEP, Alg::RSA_OAEP_256, Alg::dir};
   /// `enc`s likewise.
   EncSet encs{Enc::A128GCM, Enc::A192GCM, Enc::A256GCM};
-  /// RSA keys below are neither used nor taken in. Not below 1024.
+  /// Smaller RSA keys are neither made, imported nor used. Not below 1024.
   std::uint32_t rsa_min_bits = 2048;
   /// The token itself must carry a `kid`. When false, a caller may name the key instead.
   bool require_kid = true;

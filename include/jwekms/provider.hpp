@@ -97,7 +97,8 @@ enum class KeyState : std::uint8_t {
   active = 1,       ///< Decrypts and encrypts.
   deactivated = 2,  ///< Decrypts, does not encrypt.
   compromised = 3,  ///< Decrypts only where Policy::allow_compromised; does not encrypt.
-  destroyed = 4,    ///< Gone; its UID stays taken.
+  /// Gone. In a database its UID stays taken; a label of an HSM may be used again.
+  destroyed = 4,
 };
 
 /// As the REST API has it, "active" for one; empty for what is no state.
@@ -197,7 +198,7 @@ inline Result<std::string> Key::public_jwk() const { return wrong_kind; }
 
 /// A new key. Members that are empty take a default.
 struct CreateKey {
-  std::string uid{};                   ///< Empty: a random one is made.
+  std::string uid{};                   ///< `hsm::...`: in that HSM. Empty: a random one is made.
   KeyType type = KeyType::rsa;         ///< What kind of key.
   std::uint32_t bits = 0;              ///< RSA: 2048 (default), 3072 or 4096. oct: from `enc`.
   AlgSet algs{};                       ///< Empty: all that fit the type.

@@ -76,7 +76,8 @@ struct ServiceResponse {
   std::string allow{};              ///< For a 405, the value of the `Allow` header.
 
   // For logs and metrics; no part of the response.
-  /// What was asked for: "decrypt", "create_key", ...; a fixed, small set. Empty when there is no
+  /// What was asked for: "decrypt", "encrypt", "reencrypt", "unwrap_key", "add_key", "list_keys",
+  /// "describe_key", "change_key", "destroy_key", "public_jwks" or "kmip". Empty when there is no
   /// such path or method. Static storage.
   std::string_view operation{};
   std::optional<Errc> error{};  ///< Why it failed.
@@ -103,7 +104,7 @@ struct ServiceResponse {
 /// operation does not know is a bad_request. (Not in KMIP, which has thousands, see there.)
 ///
 /// @param kms  acts for whoever sent the request: it is the Kms that says what they may do.
-/// @return never an exception but std::bad_alloc. Thread-safe.
+/// @return no exception except std::bad_alloc. Thread-safe.
 [[nodiscard]] JWEKMS_API ServiceResponse handle(const Kms& kms, const ServiceRequest& request);
 
 }  // namespace jwekms

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <algorithm>
+#include <set>
 
 #include "config/read_config.hpp"
+#include "jwekms/key_uid.hpp"
 
 namespace jwekms::config {
 
@@ -9,6 +11,7 @@ namespace {
 
 constexpr Range milliseconds{1, 86400000};
 constexpr Range counts{1, 1000000};
+constexpr Range sessions{1, 4096};
 constexpr Range unsigned_numbers{0, INT64_MAX};
 constexpr std::int64_t four_gib = UINT32_MAX;
 
@@ -18,7 +21,7 @@ void read_grantees(Table& table, std::string_view key, std::vector<std::string>&
     if (!check_grantee(each)) table.problem(key, "expected names of principals, or \"*\"");
 }
 
-/// The use case's parallel arrays.
+/// The parallel arrays of a configuration with a slot or two.
 void read_slot_arrays(Table& hsm, HsmOptions& out) {
   std::vector<std::int64_t> numbers;
   std::vector<std::string> passwords;
@@ -47,6 +50,12 @@ void read_slot(Table& slot, HsmOptions& out) {
   out.slots.push_back(std::move(found));
 }
 
+void check_numbers(Table& hsm, std::string_view key, const HsmOptions& read) {
+  std::set<std::uint64_t> seen;
+  for (const HsmSlot& slot : read.slots)
+    if (!seen.insert(slot.number).second) return hsm.problem(key, "two slots have one number");
+}
+
 void read_model(Table& hsm, std::string& out) {
   std::string words;
   for (std::string_view word : hsm_models)
@@ -62,15 +71,16 @@ void read_hsm(Table& hsm, HsmOptions& out) {
   read_grantees(hsm, "hsm_admin", out.admins);
   read_slot_arrays(hsm, out);
   const bool arrays = hsm.has("hsm_slot") || hsm.has("hsm_password");
-  if (arrays && hsm.has("slots"))
-    hsm.problem("slots", "expected either slots or hsm_slot with hsm_password");
+  const bool both = arrays && hsm.has("slots");
+  if (both) hsm.problem("slots", "expected either slots or hsm_slot with hsm_password");
   hsm.sections("slots", [&](Table& slot) { read_slot(slot, out); });
   if (!arrays) hsm.require("slots", "slots, or hsm_slot with hsm_password");
+  if (!both) check_numbers(hsm, arrays ? "hsm_slot" : "slots", out);
   hsm.path("module_path", out.module_path);
   hsm.text("init_args", out.init_args);
   hsm.choice("cek_boundary", out.cek_boundary,
              {{"process", CekBoundary::process}, {"hsm", CekBoundary::hsm}});
-  hsm.integer("max_sessions", out.max_sessions, counts);
+  hsm.integer("max_sessions", out.max_sessions, sessions);
   hsm.duration("session_timeout_ms", out.session_timeout, milliseconds);
   bool fallback = false;
   hsm.boolean("raw_rsa_fallback", fallback);
@@ -109,6 +119,9 @@ void read_database(Table& db, DatabaseOptions& out) {
   db.text("key_encryption_key", out.key_encryption_key);
   if (!out.kek_path.empty() && !out.key_encryption_key.empty())
     db.problem("key_encryption_key", "expected either kek_path or key_encryption_key");
+  const Result<KeyUid> kek = parse_key_uid(out.key_encryption_key);
+  if (!out.key_encryption_key.empty() && !(kek && kek->in_hsm))
+    db.problem("key_encryption_key", "expected a key in an HSM, hsm::<model>::<slot>::<label>");
   db.duration("cache_ttl_ms", out.cache_ttl, {0, milliseconds.most});
   db.integer("cache_entries", out.cache_entries, {0, counts.most});
   db.duration("busy_timeout_ms", out.busy_timeout, {0, milliseconds.most});

@@ -75,7 +75,7 @@ using core::Token;
                                               const DecryptOptions& options) {
   if (Result<void> selected = token.select(call, options, Operation::unwrap); !selected)
     return selected.error();
-  // The use case's table: unwrapping takes the RSA algorithms alone.
+  // Unwrapping takes the RSA algorithms alone.
   if (token.header().alg->mode != KeyManagement::rsa_oaep)
     return Error{Errc::unsupported_algorithm, 0, "alg wraps no CEK with RSA"};
   const Result<WrappedCek> wrapped = token.wrapped_cek();

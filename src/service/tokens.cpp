@@ -71,8 +71,8 @@ struct Names {
   return bytes;
 }
 
-/// A token that the core made, as the API shows it: every member but `aad` is there, in the use
-/// case's order.
+/// A token that the core made, as the API shows it: every member but `aad` is there, in the order
+/// of openapi.json.
 [[nodiscard]] Result<Answer> show_token(std::string_view token, const Policy& policy) {
   const Result<JweView> view = parse_jwe(token, policy.limits);
   if (!view) return view.error();

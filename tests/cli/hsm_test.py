@@ -2,10 +2,12 @@
 """Keys in an HSM: SoftHSM, made by tests/pkcs11/run.sh."""
 import json
 import os
+import pathlib
 import unittest
 
 from jwcrypto import jwe, jwk
 
+from readme_test import play
 from support import Case, b64, environment, secret
 
 PIN = secret(os.environ["JWEKMS_TEST_SOFTHSM2_PIN"])
@@ -117,6 +119,14 @@ sqlite_path = "keys.db"
         self.fails("not_found", "rewrap", "--to", KEY + "nobody")
         self.fails("usage", "--as", "admin", "rewrap", "--to", kek)
         self.fails("usage", "rewrap")
+
+    def test_the_recipe_of_examples_hsm(self):
+        """The database's key goes into the HSM, as the page has it."""
+        page = pathlib.Path(__file__).resolve().parents[2] / "examples/hsm/README.md"
+        self.create("--uid", "billing")
+        (self.folder / "c.toml").rename(self.folder / "jwekms.toml")
+        self.assertEqual(play(self, page, self.folder), 5)
+        self.assertFalse((self.folder / "keys.db.kek").exists())
 
     def test_an_hsm_out_of_reach(self):
         self.create("--uid", self.uid)

@@ -12,9 +12,9 @@ from support import PROGRAM, Case, environment
 README = pathlib.Path(os.environ["JWEKMS_CLI_README"])
 
 
-def sessions():
+def sessions(page):
     """(command, expected output) of each block, which go on from one another."""
-    for block in re.findall(r"(?ms)^```console\n(.*?)^```$", README.read_text()):
+    for block in re.findall(r"(?ms)^```console\n(.*?)^```$", page.read_text()):
         for part in re.split(r"(?m)^\$ ", block)[1:]:
             command, _, output = part.partition("\n")
             while command.endswith("\\"):
@@ -27,20 +27,25 @@ def pattern(output):
     return r"[^\n]*".join(re.escape(piece) for piece in output.split("..."))
 
 
+def play(case, page, folder):
+    """Types a page's commands in a folder, and gives their number."""
+    bin_folder = case.folder / "bin"
+    bin_folder.mkdir()
+    (bin_folder / "jwekms").symlink_to(PROGRAM)
+    env = environment(PATH=f"{bin_folder}:{os.environ['PATH']}")
+    count = 0
+    for command, output in sessions(page):
+        done = subprocess.run(["bash", "-c", command], cwd=folder, env=env, text=True, stdout=subprocess.PIPE,
+                              stderr=subprocess.STDOUT, timeout=120)
+        case.assertRegex(done.stdout, re.compile(r"\A" + pattern(output) + r"\Z"), command)
+        count += 1
+    return count
+
+
 class Readme(Case):
     def test_every_command_prints_what_stands_there(self):
-        bin_folder = self.folder / "bin"
-        bin_folder.mkdir()
-        (bin_folder / "jwekms").symlink_to(PROGRAM)
         (self.folder / "work").mkdir()
-        env = environment(PATH=f"{bin_folder}:{os.environ['PATH']}")
-        count = 0
-        for command, output in sessions():
-            done = subprocess.run(["bash", "-c", command], cwd=self.folder / "work", env=env, text=True,
-                                  stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=120)
-            self.assertRegex(done.stdout, re.compile(r"\A" + pattern(output) + r"\Z"), command)
-            count += 1
-        self.assertGreater(count, 15)
+        self.assertGreater(play(self, README, self.folder / "work"), 15)
 
 
 if __name__ == "__main__":

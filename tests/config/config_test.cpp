@@ -379,6 +379,9 @@ const std::vector<Bad> bad_configurations{
     {"[[hsm_instances]]\nhsm_model = \"other\"\nhsm_slot = [0]\nhsm_password = [\"hunter2\"]\n"
      "slots = [{number = 0, password = \"hunter2\"}]",
      {"kms.toml:5: hsm_instances.slots: expected either slots or hsm_slot with hsm_password"}},
+    {"[[hsm_instances]]\nhsm_model = \"other\"\nslots = [{number = 1, login = \"none\"},\n"
+     "{number = 0, login = \"none\"}, {number = 1, login = \"none\"}]",
+     {"kms.toml:3: hsm_instances.slots: two slots have one number"}},
     {"[[hsm_instances]]\nhsm_model = \"other\"\n[[hsm_instances.slots]]\nnumber = 1",
      {"kms.toml:3: hsm_instances.slots.password: is missing: expected a PIN, or login = "
       "\"none\""}},
@@ -389,7 +392,7 @@ const std::vector<Bad> bad_configurations{
     {"[[hsm_instances]]\nhsm_model = \"other\"\nhsm_slot = []\nhsm_password = []\n"
      "cek_boundary = \"outside\"\nmax_sessions = 0\nraw_rsa_fallback = \"yes\"",
      {"kms.toml:5: hsm_instances.cek_boundary: expected one of \"process\", \"hsm\"",
-      "kms.toml:6: hsm_instances.max_sessions: expected an integer from 1 to 1000000",
+      "kms.toml:6: hsm_instances.max_sessions: expected an integer from 1 to 4096",
       "kms.toml:7: hsm_instances.raw_rsa_fallback: expected true or false, found a string"}},
     {"[[hsm_pools]]\nslots = [\"hsm::softhsm2::0\"]",
      {"kms.toml:2: hsm_pools.slots: expected two or more of hsm::<model>::<slot>"}},
@@ -404,6 +407,12 @@ const std::vector<Bad> bad_configurations{
       "kms.toml:3: db.database_url: is for a database server; \"sqlite\" takes sqlite_path"}},
     {"[db]\nsqlite_path = \"x\"\nkek_path = \"y\"\nkey_encryption_key = \"hsm::other::0::z\"",
      {"kms.toml:4: db.key_encryption_key: expected either kek_path or key_encryption_key"}},
+    {"[db]\nsqlite_path = \"x\"\nkey_encryption_key = \"kek\"",
+     {"kms.toml:3: db.key_encryption_key: expected a key in an HSM, "
+      "hsm::<model>::<slot>::<label>"}},
+    {"[db]\nsqlite_path = \"x\"\nkey_encryption_key = \"hsm::luna::0::kek\"",
+     {"kms.toml:3: db.key_encryption_key: expected a key in an HSM, "
+      "hsm::<model>::<slot>::<label>"}},
     // Who may come in.
     {"[http.tls]\ncertificate = \"c\"\nrequire_client_certificate = true",
      {"kms.toml:1: http.tls.key: is missing: expected a PEM file",

@@ -8,8 +8,8 @@ page=$(cd "$(dirname "$0")/../../examples/custom_provider" && pwd)/README.md
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 cd "$work"
-ln -s "$program" jwekms-example-key-file-c
-PATH=$work:$PATH
+mkdir -p .build/release/examples
+ln -s "$program" .build/release/examples/jwekms-example-key-file-c
 
 awk '/^```bash$/ {on = 1; next} /^```$/ {on = 0} on' "$page" >session.sh
 bash -euo pipefail session.sh >out 2>log || { cat log; exit 1; }

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
 # The guides of examples/cpp and examples/c as they stand, against an installed tree: the complete program,
-# and all other blocks as one more, in order. usage: guides.sh BUILD_DIR CC CXX
+# and all other blocks as one more, in order, with a SoftHSM token of their own.
+# usage: guides.sh BUILD_DIR CC CXX
 set -euo pipefail
 . "$(dirname "$0")/installed.sh"
 warnings=(-Wall -Wextra -Wno-missing-field-initializers -Werror)
@@ -13,6 +14,7 @@ guide() {
   mkdir -p "$folder/secrets"
   cp "$root/tests/docs/guide.$language" "$folder/"
   cd "$folder"
+  softhsm_token jwekms secrets/pin
   blocks "$page" "$language" | csplit -s -z -f block- -b "%02d.$language" - '/^\/\/8<$/' '{*}'
   for block in block-*; do
     if grep -q 'int main' "$block"; then mv "$block" "app.$language"; else cat "$block" >>blocks.inc; fi
@@ -29,6 +31,11 @@ guide() {
   status=0
   ./app /nowhere/keys.db <token >out 2>log || status=$?
   [[ $status -eq 75 && ! -s out ]]
+  status=0
+  jwekms --database other.db key create >log 2>&1
+  mv other.db.kek app.db.kek
+  ./app app.db <token >out 2>log || status=$?
+  [[ $status -eq 78 && ! -s out ]]
   echo "ok: $page"
 }
 

@@ -16,5 +16,15 @@ ln -s "$(command -v "$cc")" "$work/bin/cc"
 ln -s "$(command -v "$cxx")" "$work/bin/c++"
 export PATH=$work/bin:$prefix/bin:$PATH
 
+# softhsm_token LABEL PIN_FILE: a SoftHSM token in this folder, and a random PIN for it.
+softhsm_token() {
+  local pin
+  pin=$(od -An -N8 -tu8 /dev/urandom | tr -d ' ')
+  (umask 077 && echo "$pin" >"$2" && mkdir tokens)
+  echo "directories.tokendir = $PWD/tokens" >softhsm2.conf
+  export SOFTHSM2_CONF=$PWD/softhsm2.conf
+  softhsm2-util --init-token --free --label "$1" --pin "$pin" --so-pin "$pin" >/dev/null
+}
+
 # blocks PAGE LANGUAGE: its blocks, one after the other, each with a line ahead to tell them apart.
 blocks() { awk -v mark="\`\`\`$2" '$0 == mark {on = 1; print "//8<"; next} /^```$/ {on = 0} on' "$1"; }

@@ -63,7 +63,7 @@ def test_a_wrong_pin_is_an_outage(tmp_path, hsm):
 
 
 def test_the_databases_key_moves_to_the_hsm(tmp_path, hsm, kms):
-    kek = kms.create_key(uid=PREFIX + "kek", type=jwekms.KeyType.OCT).uid
+    kek = kms.create_key(uid=PREFIX + "rewrapping", type=jwekms.KeyType.OCT).uid
     uid = kms.create_key().uid
     token = kms.encrypt(b"payload", uid)
     kms.close()

@@ -120,6 +120,60 @@ class Tokens(unittest.TestCase):
         self.server.config.write_text(config)
 
 
+class DroppedAuthentication(unittest.TestCase):
+    """A reload may bring authentication, and never take it away: wherever the server listens."""
+
+    def refuses(self, server, config):
+        before = len(server.log())
+        server.config.write_text(config)
+        server.process.send_signal(harness.signal.SIGHUP)
+        server.wait_for(lambda: "not reloaded" in server.log()[before:])
+        self.assertIn("authentication would be gone", server.log()[before:])
+
+    def test_on_loopback_and_with_insecure(self):
+        alice, lines = new_token("alice")
+        bare = harness.DATABASE
+        for host, arguments in (("127.0.0.1", ()), ("127.0.0.1", ("--insecure",)), ("0.0.0.0", ("--insecure",))):
+            with self.subTest(host=host, arguments=arguments):
+                bare = harness.DATABASE.replace("port = 0", f'port = 0\nhostname = "{host}"')
+                server = harness.Server(bare + lines, *arguments)
+                self.addCleanup(server.close)
+                self.refuses(server, bare)
+                self.assertEqual(server.call(*LIST).status_code, 401)
+                self.assertEqual(server.call(*LIST, headers=bearer(alice)).status_code, 200)
+
+    def test_what_a_reload_brought_stays(self):
+        alice, lines = new_token("alice")
+        server = harness.Server(harness.DATABASE)
+        self.addCleanup(server.close)
+        self.assertEqual(server.call(*LIST).status_code, 200)
+        server.reload(harness.DATABASE + lines)
+        self.assertEqual(server.call(*LIST).status_code, 401)
+        self.refuses(server, harness.DATABASE)
+        self.assertEqual(server.call(*LIST).status_code, 401)
+        bob, others = new_token("bob")  # other credentials are no fewer
+        server.reload(harness.DATABASE + others)
+        self.assertEqual(server.call(*LIST, headers=bearer(alice)).status_code, 401)
+        self.assertEqual(server.call(*LIST, headers=bearer(bob)).status_code, 200)
+
+    def test_a_certificate_that_is_required_stays_so(self):
+        with tempfile.TemporaryDirectory() as folder:
+            subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes",
+                            "-subj", "/CN=localhost", "-keyout", f"{folder}/key.pem", "-out", f"{folder}/cert.pem"],
+                           check=True, capture_output=True)
+            tls = (f'[http.tls]\ncertificate = "{folder}/cert.pem"\nkey = "{folder}/key.pem"\n'
+                   f'client_ca = "{folder}/cert.pem"\n')
+            required = tls + "require_client_certificate = true\n"
+            server = harness.Server(harness.DATABASE + required)
+            self.addCleanup(server.close)
+            self.refuses(server, harness.DATABASE + tls)
+            _, lines = new_token("alice")
+            server.reload(harness.DATABASE + tls + lines)  # a token does instead
+            self.refuses(server, harness.DATABASE + required)
+            server.reload(harness.DATABASE + required + lines)
+            server.stop()
+
+
 def signed(key, claims, header=None, alg="RS256"):
     token = jws.JWS(claims if isinstance(claims, str) else json.dumps(claims))
     # jwcrypto would respect what the server is to respect.

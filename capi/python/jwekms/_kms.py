@@ -194,7 +194,8 @@ class Kms:
         """Makes a key: RSA-2048, or a symmetric one for A256GCM, if nothing else is said.
 
         A UID that begins with "hsm::" is made in that HSM.
-        Raises BadRequest, UnsupportedAlgorithm, Conflict, Forbidden, Unavailable.
+        Raises BadRequest, UnsupportedAlgorithm, CryptoFailure (bits below ``rsa_min_bits``), Conflict,
+        Forbidden, Unavailable.
         """
         options = _structs.new(_structs.CreateKeyOptions)
         put(options, uid=uid, owner=owner, algs=join(algs), enc=enc)
@@ -296,8 +297,9 @@ class Kms:
         return acting
 
     def grant(self, uid: Name, principal: Name, permissions: Permission) -> None:
-        """Lets a principal, or all ("*"), do these things with a key, and nothing that was granted before.
+        """Lets a principal, or all ("*"), do exactly these things with a key, wherever it lives.
 
+        Replaces any earlier grant to them.
         Raises BadRequest, NotFound, Forbidden, Unavailable.
         """
         name, who = encode_name(uid), encode_name(principal)

@@ -33,7 +33,9 @@ class OpenOptions(TypedDict, total=False):
     What is left out takes its default; an empty text, secret or list of algorithms is a BadRequest.
     """
 
-    kek_path: StrPath  # default: database_path + ".kek", made with mode 0600 on first use
+    # Default: database_path + ".kek". Made with mode 0600 when the database is, unless it is there.
+    # Refused: a link, a file of others than root and this user, one that group or others may use.
+    kek_path: StrPath
     kek: Buffer  # 32 bytes, instead of a file
     key_encryption_key: Name  # UID of a key in an HSM, instead of both
     policy_algs: Union[str, Iterable[str]]  # and all others are refused

@@ -37,7 +37,7 @@ class KeyState(_OpenEnum):
     ACTIVE = 1
     DEACTIVATED = 2  # decrypts, does not encrypt
     COMPROMISED = 3  # decrypts only with Allow.COMPROMISED
-    DESTROYED = 4  # gone; its UID stays taken
+    DESTROYED = 4  # gone; in a database its UID stays taken, a label of an HSM may be used again
 
 
 class KeyFormat(enum.IntEnum):
@@ -149,7 +149,7 @@ class AuditEvent:
     status: Status
     time_ns: int
     principal: str  # "": the host itself
-    operation: str
+    operation: str  # the C function without "jwekms_": "create_key", "destroy_key", "grants", ...
     kid: str  # as the caller or the token names the key
     uid: str  # of the key that was found, or made
     other: str
@@ -185,5 +185,5 @@ class Response:
     body: bytes = dataclasses.field(repr=False)
     allow: str  # for a 405, the value of the `Allow` header
     error: Status  # for logs and metrics: why it failed, or OK
-    operation: str  # for logs and metrics
+    operation: str  # for logs and metrics, the request: "decrypt", "add_key", "change_key", ...
     kid: str  # for logs: bytes that a stranger chose
