@@ -25,7 +25,7 @@ constexpr Error from_before_fork{Errc::unavailable, 0, "the key was looked up be
 /// A session for one operation, the leave to hold it, and the module kept from being taken down.
 class TokenSlot::Lease {
  public:
-  Lease(TokenSlot& slot, SessionPool::Permit permit, std::shared_lock<std::shared_mutex> gate,
+  Lease(TokenSlot& slot, SessionPool::Permit permit, std::shared_lock<Gate> gate,
         SessionPool::Idle idle, std::uint64_t session_epoch)
       : slot_(&slot),
         permit_(std::move(permit)),
@@ -54,7 +54,7 @@ class TokenSlot::Lease {
  private:
   TokenSlot* slot_;
   SessionPool::Permit permit_;
-  std::shared_lock<std::shared_mutex> gate_;
+  std::shared_lock<Gate> gate_;
   std::uint64_t generation_;
   std::uint64_t session_epoch_;
   std::unique_ptr<KeyCopies> copies_;
@@ -147,7 +147,7 @@ Result<void> TokenSlot::recover(Fault fault, std::optional<Lease>& lease) {
     return {};
   }
   lease.reset();
-  return module_->reload(generation);
+  return module_->reload(generation, deadline());
 }
 
 /// Whether nobody has logged out since the operation began: tokens answer GENERAL_ERROR to a logout
@@ -183,11 +183,12 @@ Step TokenSlot::believe_absence(const Session& session) {
 // ---- Sessions and login. The gate is held, shared, in everything but acquire() ----
 
 Result<TokenSlot::Lease> TokenSlot::acquire() {
-  const Clock::time_point deadline = Clock::now() + settings_.session_timeout;
+  const Clock::time_point until = deadline();
   for (int attempt = 0;;) {
-    SessionPool::Permit permit = pool_.wait(deadline);
+    SessionPool::Permit permit = pool_.wait(until);
     if (!permit) return no_session;
-    std::shared_lock gate(module_->gate());
+    std::shared_lock gate(module_->gate(), until);
+    if (!gate.owns_lock()) return unavailable;
     const std::uint64_t generation = module_->generation();
     Fault fault = generation == 0 ? Fault::device : attach();
     if (fault == Fault::none) {
@@ -214,7 +215,7 @@ Result<TokenSlot::Lease> TokenSlot::acquire() {
     if (generation != 0 && ++attempt == 2) return unavailable;
     gate.unlock();
     const CK_SLOT_ID slot = slot_id_;
-    if (const Result<void> r = module_->reload_for(slot, generation, patience_); !r)
+    if (const Result<void> r = module_->reload_for(slot, generation, patience_, until); !r)
       return r.error();
   }
 }

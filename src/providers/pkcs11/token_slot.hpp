@@ -97,6 +97,10 @@ class TokenSlot {
 
  private:
   class Lease;
+  /// Of a wait that begins now.
+  [[nodiscard]] SessionPool::Clock::time_point deadline() const noexcept {
+    return SessionPool::Clock::now() + settings_.session_timeout;
+  }
   [[nodiscard]] Result<Outcome> run_operation(const Operation& operation);
   [[nodiscard]] Result<Lease> acquire();
   [[nodiscard]] Fault attach();
