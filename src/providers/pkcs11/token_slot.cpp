@@ -8,11 +8,6 @@ namespace {
 using namespace std::chrono_literals;
 using Clock = SessionPool::Clock;
 
-/// A token that answers every decryption with GENERAL_ERROR is either being fed rubbish or broken.
-/// It is asked how it is this often, by the clock and never by the outcome: neither an attacker's
-/// rubbish nor its timing may show in what is asked.
-constexpr auto health_interval = 250ms;
-
 constexpr Error unavailable{Errc::unavailable, 0, "the HSM is out of reach"};
 constexpr Error no_session{Errc::unavailable, 0, "no HSM session came free in time"};
 constexpr Error full{Errc::unavailable, 0, "the HSM has no room for the operation"};
@@ -47,6 +42,7 @@ class TokenSlot::Lease {
 
   [[nodiscard]] const Session& session() const noexcept { return session_; }
   [[nodiscard]] std::uint64_t generation() const noexcept { return generation_; }
+  [[nodiscard]] std::uint64_t session_epoch() const noexcept { return session_epoch_; }
   void drop_session() noexcept { broken_ = true; }
   /// The token says that the session is closed.
   void lose_session() noexcept { lost_ = true; }
@@ -85,6 +81,13 @@ TokenSlot::Name TokenSlot::token() {
 }
 
 // ---- The table of PKCS#11 faults, and what is done about each ----
+//
+// A token that answers a decryption with GENERAL_ERROR, or any other code of Fault::content, is
+// being fed rubbish or is broken. It is asked each time, so that no outage is called a bad JWE; an
+// attacker who sends rubbish gets C_GetTokenInfo called beside the private operation, and nothing
+// loaded anew as long as the token is well. What succeeded needs no asking: a key that was made is
+// not made again. Where a wrong encrypted_key must not be told from wrong content (Phase::cek), the
+// question waits until the JWE has proved bad by either, so that it tells nothing of which.
 
 Result<Outcome> TokenSlot::run_operation(const Operation& operation) {
   if (mark_.forked()) return from_before_fork;
@@ -96,11 +99,12 @@ Result<Outcome> TokenSlot::run_operation(const Operation& operation) {
     if (!step) return step.error();
     Fault fault = classify(*step);
     if (fault == Fault::suspect) fault = is_well() ? Fault::refused : Fault::device;
-    if (!is_well_by_the_clock()) fault = Fault::device;
+    if (fault == Fault::content && step->phase != Phase::cek && !is_well()) fault = Fault::device;
     const bool lasted = login_lasted(lease->session());
     if (!lasted && (fault == Fault::content || fault == Fault::refused)) fault = Fault::handle;
-    if (fault == Fault::none || fault == Fault::content) return Outcome{step->rv, false};
-    if (fault == Fault::refused) return Outcome{step->rv, true};
+    const std::uint64_t epoch = lease->session_epoch();
+    if (fault == Fault::none || fault == Fault::content) return Outcome{step->rv, false, epoch};
+    if (fault == Fault::refused) return Outcome{step->rv, true, epoch};
     if (fault == Fault::exhausted) return full;
     const Result<void> recovered = recover(fault, lease);
     if (!recovered) return recovered.error();
@@ -164,14 +168,18 @@ bool TokenSlot::is_well() const {
   return module_->functions().C_GetTokenInfo(slot_id_, &info) == CKR_OK;
 }
 
-bool TokenSlot::is_well_by_the_clock() {
-  const Clock::rep now = Clock::now().time_since_epoch().count();
-  Clock::rep before = seen_well_.load(std::memory_order_relaxed);
-  if (now - before < Clock::duration(health_interval).count()) return true;
-  if (!seen_well_.compare_exchange_strong(before, now, std::memory_order_relaxed)) return true;
-  if (is_well()) return true;
-  seen_well_.store(0, std::memory_order_relaxed);
-  return false;
+Result<void> TokenSlot::believe_failure(std::uint64_t session_epoch) {
+  if (mark_.forked()) return from_before_fork;
+  {
+    const std::shared_lock gate(module_->gate(), deadline());
+    const bool same = gate.owns_lock() && module_->generation() != 0 &&
+                      attached_ == module_->generation() && session_epoch_ == session_epoch;
+    if (same && is_well()) return {};
+  }
+  // Put right for those who come next; whatever failed meanwhile stays in doubt.
+  (void)run(
+      [this](const Session&) { return Result<Step>(Step{is_well() ? CKR_OK : CKR_DEVICE_ERROR}); });
+  return unavailable;
 }
 
 Step TokenSlot::believe_absence(const Session& session) {

@@ -39,7 +39,8 @@ struct Session {
 /// How an operation on the token ended, when nothing stood in its way.
 struct Outcome {
   CK_RV rv = CKR_OK;
-  bool refused = false;  ///< Not for what stood in the JWE.
+  bool refused = false;             ///< Not for what stood in the JWE.
+  std::uint64_t session_epoch = 0;  ///< For TokenSlot::believe_failure().
   [[nodiscard]] bool ok() const noexcept { return rv == CKR_OK; }
 };
 
@@ -87,6 +88,11 @@ class TokenSlot {
     return run_operation(std::cref(operation));  // a reference fits into Operation's own storage
   }
 
+  /// After a decryption in Phase::cek, when the JWE has proved bad, whether by its encrypted_key or
+  /// by its content: whether the JWE is to blame, and not the token.
+  /// @param session_epoch  of the decryption's Outcome. Errors: unavailable.
+  [[nodiscard]] Result<void> believe_failure(std::uint64_t session_epoch);
+
   /// Closes the sessions, and so destroys the copies of keys, that no operation is using; the rest
   /// follow when their operations end.
   void drop_copies();
@@ -111,7 +117,6 @@ class TokenSlot {
   void close(CK_SESSION_HANDLE session, bool is_lost = false) const noexcept;
   void forget_sessions();
   [[nodiscard]] bool is_well() const;
-  [[nodiscard]] bool is_well_by_the_clock();
   [[nodiscard]] bool login_lasted(const Session& session);
   [[nodiscard]] Result<void> recover(Fault fault, std::optional<Lease>& lease);
 
@@ -131,7 +136,6 @@ class TokenSlot {
   std::atomic<std::uint64_t> session_epoch_ = 0;
   std::atomic<std::uint64_t> object_epoch_ = 1;
   std::mutex logging_in_;
-  std::atomic<SessionPool::Clock::rep> seen_well_ = 0;
 };
 
 }  // namespace jwekms::pkcs11
