@@ -89,6 +89,13 @@ void Module::release() noexcept {
   back_off_ = {};
 }
 
+Login& Module::login(CK_SLOT_ID slot) {
+  const std::lock_guard lock(logins_mutex_);
+  const auto [place, is_new] = logins_.try_emplace(slot);
+  if (is_new) place->second.epoch = new_epoch();
+  return place->second;
+}
+
 void Module::note_use(const void* owner, CK_SLOT_ID slot) {
   const std::lock_guard lock(uses_mutex_);
   uses_[owner] = slot;
@@ -169,6 +176,7 @@ Result<void> Module::load() {
     return down;
   }
   generation_ = ++last_generation_;
+  for (auto& [slot, login] : logins_) login.epoch = new_epoch();
   return {};
 }
 

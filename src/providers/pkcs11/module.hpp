@@ -36,6 +36,13 @@ class Patience {
   Clock::time_point until_{};
 };
 
+/// The login to one token, which all who use it in a process share, and lose together.
+struct Login {
+  std::mutex mutex;  ///< Held during C_Login, so that a login and its new epoch are one.
+  /// Object handles are good for as long as this stays the same. Never twice the same in a Module.
+  std::atomic<std::uint64_t> epoch;
+};
+
 /// A PKCS#11 module of this process. What it keeps is global to the process, so everybody who
 /// names the same file shares one Module; it is finalised when the last one lets go, and its code
 /// stays loaded for good (modules leave threads and exit handlers behind).
@@ -66,6 +73,10 @@ class Module {
   /// Held while an object is copied, and shared while objects are searched for: to a search SoftHSM
   /// shows a copy that is half done as a second object of the token, with its original's label.
   [[nodiscard]] std::shared_mutex& copying() noexcept { return copying_; }
+
+  /// The login to the token of a slot. Stays where it is.
+  [[nodiscard]] Login& login(CK_SLOT_ID slot);
+  [[nodiscard]] std::uint64_t new_epoch() noexcept { return ++last_epoch_; }
 
   /// Notes that a slot is in use, until the module is taken down. @param owner  whose word that is.
   void note_use(const void* owner, CK_SLOT_ID slot);
@@ -116,6 +127,10 @@ class Module {
 
   OwnSessions sessions_;
   std::shared_mutex copying_;
+
+  std::atomic<std::uint64_t> last_epoch_ = 0;
+  std::mutex logins_mutex_;
+  std::map<CK_SLOT_ID, Login> logins_;
 
   std::mutex uses_mutex_;
   std::map<const void*, CK_SLOT_ID> uses_;

@@ -28,9 +28,13 @@ class TokenSlot::Lease {
         generation_(slot.module_->generation()),
         session_epoch_(session_epoch),
         copies_(std::move(idle.copies)),
-        session_{
-            &slot.module_->functions(), idle.session,  slot.slot_id_,           slot.object_epoch_,
-            slot.settings_.find_batch,  copies_.get(), &slot.module_->copying()} {}
+        session_{&slot.module_->functions(),
+                 idle.session,
+                 slot.slot_id_,
+                 slot.login_.load()->epoch,
+                 slot.settings_.find_batch,
+                 copies_.get(),
+                 &slot.module_->copying()} {}
   Lease(Lease&& other) noexcept = default;
   Lease& operator=(Lease&&) = delete;
   ~Lease() {
@@ -70,9 +74,9 @@ TokenSlot::~TokenSlot() {
   if (mark_.forked()) return;  // sessions and locks are the parent's
   const std::shared_lock gate(module_->gate());
   module_->forget_use(this);
-  if (module_->generation() == 0 || attached_ != module_->generation()) return;
+  if (module_->generation() == 0 || opened_in_ != module_->generation()) return;
   forget_sessions();
-  if (anchor_generation_ == module_->generation()) close(anchor_);
+  close(anchor_);
 }
 
 TokenSlot::Name TokenSlot::token() {
@@ -132,7 +136,7 @@ Result<void> TokenSlot::recover(Fault fault, std::optional<Lease>& lease) {
       if (!is_well()) break;
       const CK_RV rv = log_in(lease->session().handle);
       std::uint64_t seen = lease->session().object_epoch;
-      object_epoch_.compare_exchange_strong(seen, seen + 1);
+      login_.load()->epoch.compare_exchange_strong(seen, module_->new_epoch());
       if (pin_tries_->refused()) return pin_was_refused;
       if (rv == CKR_OK) return {};
       if (classify({rv}) == Fault::session) lease->lose_session();
@@ -155,12 +159,14 @@ Result<void> TokenSlot::recover(Fault fault, std::optional<Lease>& lease) {
 }
 
 /// Whether nobody has logged out since the operation began: tokens answer GENERAL_ERROR to a logout
-/// half-way. Asked after success as well as after failure. (Whoever logs in anew begins an epoch.)
+/// half-way. Asked after success as well as after failure. (Whoever logs in anew begins an epoch,
+/// for all who use the token.)
 bool TokenSlot::login_lasted(const Session& session) {
   if (settings_.slot.login == HsmLogin::none) return true;
   if (!is_logged_in(session.handle)) return false;
-  const std::lock_guard lock(logging_in_);  // a login and its new epoch are one
-  return object_epoch_ == session.object_epoch;
+  Login& login = *login_.load();
+  const std::lock_guard lock(login.mutex);
+  return login.epoch == session.object_epoch;
 }
 
 bool TokenSlot::is_well() const {
@@ -202,7 +208,7 @@ Result<TokenSlot::Lease> TokenSlot::acquire() {
     if (fault == Fault::none) {
       const std::uint64_t epoch = session_epoch_;
       while (std::optional<SessionPool::Idle> idle = pool_.take(epoch)) {
-        if (idle->copies->serve(object_epoch_))
+        if (idle->copies->serve(login_.load()->epoch))
           return Lease(*this, std::move(permit), std::move(gate), *std::move(idle), epoch);
         close(idle->session);
       }
@@ -238,15 +244,22 @@ Fault TokenSlot::attach() {
   const std::optional<Token> token = find_token();
   if (!token) return Fault::device;
   slot_id_ = token->slot_id;
+  login_ = &module_->login(slot_id_);
+  if (opened_in_ == generation) {
+    forget_sessions();
+    login_.load()->epoch = module_->new_epoch();  // handles may have gone with what was lost
+  } else {
+    // Handles of another generation may name other people's sessions by now: nothing is closed.
+    (void)pool_.begin(++session_epoch_);
+    anchor_ = CK_INVALID_HANDLE;
+    opened_in_ = generation;
+  }
   CK_SESSION_HANDLE anchor = CK_INVALID_HANDLE;
   const CK_RV opened = open_session(anchor);
   if (opened != CKR_OK)
     return classify({opened}) == Fault::exhausted ? Fault::exhausted : Fault::device;
-  // Now: the login goes with the last session. Handles of another generation may name other
-  // people's sessions by now.
-  if (anchor_generation_ == generation) close(anchor_);
+  close(anchor_);  // not before: the login goes with the last session
   anchor_ = anchor;
-  anchor_generation_ = generation;
   const CK_RV rv = log_in(anchor_);
   if (rv != CKR_OK) return Fault::device;
   // A position or a slot id may be another token's next time.
@@ -254,8 +267,6 @@ Fault TokenSlot::attach() {
     settings_.slot.token_label = token->label;
     settings_.slot.token_serial = token->serial;
   }
-  (void)pool_.begin(++session_epoch_);
-  ++object_epoch_;
   attached_ = generation;
   module_->note_use(this, slot_id_);
   patience_.reset();
@@ -303,13 +314,14 @@ bool TokenSlot::is_logged_in(CK_SESSION_HANDLE session) const {
 /// objects and still shows a session that is logged in.
 CK_RV TokenSlot::log_in(CK_SESSION_HANDLE session) {
   if (settings_.slot.login == HsmLogin::none) return CKR_OK;
-  const std::lock_guard lock(logging_in_);
+  Login& login = *login_.load();
+  const std::lock_guard lock(login.mutex);
   const CK_RV rv = pin_tries_->run([&] {
     const auto pin = settings_.pin->bytes(InsecureSecretAccess::token());
     return module_->functions().C_Login(session, CKU_USER, const_cast<std::uint8_t*>(pin.data()),
                                         pin.size());
   });
-  if (rv == CKR_OK) ++object_epoch_;
+  if (rv == CKR_OK) login.epoch = module_->new_epoch();
   return rv == CKR_USER_ALREADY_LOGGED_IN ? CKR_OK : rv;
 }
 

@@ -131,11 +131,10 @@ class TokenSlot {
   std::mutex attaching_;
   std::atomic<std::uint64_t> attached_ = 0;  ///< Generation of the module that the rest is of.
   std::atomic<CK_SLOT_ID> slot_id_ = CK_UNAVAILABLE_INFORMATION;
+  std::atomic<Login*> login_ = nullptr;           ///< Of the slot; set when attached.
   CK_SESSION_HANDLE anchor_ = CK_INVALID_HANDLE;  ///< Holds the login; never used for more.
-  std::uint64_t anchor_generation_ = 0;
+  std::uint64_t opened_in_ = 0;  ///< Generation that the anchor and the pool's sessions are of.
   std::atomic<std::uint64_t> session_epoch_ = 0;
-  std::atomic<std::uint64_t> object_epoch_ = 1;
-  std::mutex logging_in_;
 };
 
 }  // namespace jwekms::pkcs11
