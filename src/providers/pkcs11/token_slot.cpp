@@ -68,7 +68,9 @@ TokenSlot::TokenSlot(std::shared_ptr<Module> module, const Settings& settings,
     : module_(std::move(module)),
       settings_(settings),
       pin_tries_(std::move(pin_tries)),
-      pool_(settings.max_sessions) {}
+      pool_(settings.max_sessions) {
+  if (settings_.pin) settings_.pin->lock();  // this may be a forked child
+}
 
 TokenSlot::~TokenSlot() {
   if (mark_.forked()) return;  // sessions and locks are the parent's
