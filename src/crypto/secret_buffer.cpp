@@ -9,7 +9,7 @@
 
 namespace jwekms::crypto {
 
-SecretBuffer::SecretBuffer(std::size_t size) : size_(size) {
+SecretBuffer::SecretBuffer(std::size_t size, InChildren in_children) : size_(size) {
   if (size == 0) return;
   const auto page = static_cast<std::size_t>(sysconf(_SC_PAGESIZE));
   if (size > SIZE_MAX - page) throw std::bad_alloc();
@@ -24,7 +24,7 @@ SecretBuffer::SecretBuffer(std::size_t size) : size_(size) {
   // One advice a call: they are numbers, not bits. Memory that cannot be kept out of core dumps
   // and children is not fit for secrets.
   if (madvise(data_, mapped_, MADV_DONTDUMP) != 0 ||
-      madvise(data_, mapped_, MADV_WIPEONFORK) != 0) {
+      (in_children == InChildren::zeros && madvise(data_, mapped_, MADV_WIPEONFORK) != 0)) {
     release();
     throw std::bad_alloc();
   }
@@ -46,6 +46,8 @@ SecretBuffer& SecretBuffer::operator=(SecretBuffer&& other) noexcept {
   }
   return *this;
 }
+
+void SecretBuffer::lock() const noexcept { (void)mlock(data_, mapped_); }
 
 void SecretBuffer::truncate(std::size_t size) noexcept {
   secure_wipe(data_ + size, size_ - size);

@@ -9,12 +9,12 @@
 #include <unistd.h>
 
 #include <catch2/catch.hpp>
-#include <fstream>
 #include <memory>
 #include <new>
 
 #include "jwekms/open.hpp"
 #include "support.hpp"
+#include "vm_flags.hpp"
 
 using namespace jwekms;
 using namespace support;
@@ -23,23 +23,6 @@ using crypto::SecretBuffer;
 namespace {
 
 constexpr auto access_token = InsecureSecretAccess::token();
-
-/// The VmFlags of the mapping that holds an address, as in "rd wr mr mw me lo ac dd wf ".
-std::string vm_flags(const void* address) {
-  std::ifstream maps("/proc/self/smaps");
-  const auto wanted = reinterpret_cast<std::uintptr_t>(address);
-  bool here = false;
-  for (std::string line; std::getline(maps, line);) {
-    char* dash = nullptr;
-    const auto first = std::strtoull(line.c_str(), &dash, 16);
-    if (*dash == '-') {
-      const auto last = std::strtoull(dash + 1, nullptr, 16);
-      here = first <= wanted && wanted < last;
-    }
-    if (here && line.starts_with("VmFlags:")) return line.substr(8) + " ";
-  }
-  return {};
-}
 
 /// AddressSanitizer makes mlock do nothing and say yes.
 bool mlock_shows() {
@@ -106,6 +89,22 @@ TEST_CASE("a forked child finds zeros, and its parent its secret", "[secret_buff
   CHECK(holds_in_child([&] { return all_zero(buffer.bytes(access_token)); }));
   CHECK(holds_in_child([&] { return !all_zero(ordinary); }));
   CHECK(std::ranges::equal(buffer.bytes(access_token), ordinary));
+}
+
+TEST_CASE("a forked child finds what it cannot do without, and locks it", "[secret_buffer]") {
+  SecretBuffer buffer(100, crypto::InChildren::the_same);
+  std::ranges::copy(pattern(100), buffer.bytes(access_token).begin());
+  const void* const page = buffer.bytes(access_token).data();
+  CHECK(vm_flags(page).find(" dd ") != std::string::npos);
+  const bool shows = buffer.locked() && mlock_shows();
+  const auto is_locked = [&] { return vm_flags(page).find(" lo ") != std::string::npos; };
+  CHECK(is_locked() == shows);
+  CHECK(holds_in_child([&] {
+    const bool inherited = is_locked();
+    buffer.lock();
+    return !inherited && is_locked() == shows && vm_flags(page).find(" dd ") != std::string::npos &&
+           std::ranges::equal(buffer.bytes(access_token), pattern(100));
+  }));
 }
 
 TEST_CASE("a secret buffer moves and leaves nothing", "[secret_buffer]") {

@@ -43,7 +43,7 @@ TEST_CASE("the doctor finds what the token is known to do, row by row") {
                                               "many forked processes start at once"};
   std::set<std::string> rows;
   for (const auto& [what, cell] : expected_column()) {
-    if (not_the_doctors.contains(what)) continue;
+    if (not_the_doctors.contains(what) || what.starts_with("test: ")) continue;
     CAPTURE(what, cell);
     const HsmFinding& finding = find(findings, what);
     CHECK(is_good(finding) == expects(what));

@@ -9,7 +9,7 @@
 
 #include "token.hpp"
 
-// Many threads, few sessions, forked children.
+// Many threads, forked children.
 
 using namespace token;
 
@@ -98,34 +98,6 @@ TEST_CASE("logouts under load do no harm") {
   CHECK(absent == 0);
   CHECK(other == 0);
   CHECK(lost < 120);  // half of them: two logouts in one operation, which is long under sanitizers
-}
-
-TEST_CASE("few sessions are shared by waiting, and not for ever") {
-  HsmOptions hsm = options();
-  hsm.max_sessions = 2;
-  const Kms kms = try_open(hsm).value();
-  const std::string uid = rsa_uid(kms);
-  const std::string good = make(kms, uid, Alg::RSA_OAEP, Enc::A256GCM, "threads");
-  std::atomic<int> wrong = 0;
-  in_threads(16, [&](int) {
-    for (int n = 0; n < 5; ++n)
-      if (decrypt(kms, good) != "threads") ++wrong;
-  });
-  CHECK(wrong == 0);
-
-  hsm.max_sessions = 1;
-  hsm.session_timeout = 0ms;
-  const Kms hasty = try_open(hsm).value();
-  CHECK(decrypt(hasty, good) == "threads");
-  std::atomic<int> served = 0, busy = 0, other = 0;
-  in_threads(16, [&](int) {
-    for (int n = 0; n < 5; ++n) {
-      const std::string answer = decrypt(hasty, good);
-      ++(answer == "threads" ? served : answer == "error: unavailable" ? busy : other);
-    }
-  });
-  CHECK(other == 0);
-  CHECK(served > 0);
 }
 
 TEST_CASE("a forked child decrypts, and so does its parent afterwards") {

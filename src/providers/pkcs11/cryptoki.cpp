@@ -44,11 +44,10 @@ constexpr std::array<Row, 22> rows{{
 
 Fault classify(Step step) noexcept {
   // No early exit: what a decryption said must not show in how long it took to look it up.
-  auto fault =
-      static_cast<unsigned>(step.phase == Phase::content ? Fault::content : Fault::refused);
+  const bool in_setup = step.phase == Phase::setup;
+  auto fault = static_cast<unsigned>(in_setup ? Fault::refused : Fault::content);
   for (const Row& row : rows) {
-    const auto found =
-        static_cast<unsigned>(step.phase == Phase::content ? row.in_content : row.in_setup);
+    const auto found = static_cast<unsigned>(in_setup ? row.in_setup : row.in_content);
     const CK_RV difference = row.rv ^ step.rv;
     const auto hit = static_cast<unsigned>((difference | (0 - difference)) >> 63) - 1U;
     fault = (found & hit) | (fault & ~hit);

@@ -13,6 +13,7 @@ namespace jwekms::pkcs11 {
 enum class Phase : std::uint8_t {
   setup,    ///< Only what is ours: session, mechanism, key.
   content,  ///< Bytes of a JWE: whoever made it may have caused the failure.
+  cek,      ///< The same, and it must not show: the CEK may yet prove wrong by the content.
 };
 
 /// How an operation on the token ended.

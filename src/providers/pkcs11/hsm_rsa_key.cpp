@@ -35,6 +35,32 @@ class UnwrappedInToken final : public ContentKey {
   const std::vector<std::uint8_t> encrypted_key_;
 };
 
+/// A CEK that the token has given to the process. When nothing comes of it, the token is asked
+/// whether that is its own fault: now, for a wrong CEK as for wrong content.
+class GivenByToken final : public ContentKey {
+ public:
+  GivenByToken(std::shared_ptr<const RsaObject> rsa, std::uint64_t session_epoch,
+               std::unique_ptr<ContentKey> key)
+      : rsa_(std::move(rsa)), session_epoch_(session_epoch), key_(std::move(key)) {}
+
+  Result<std::size_t> decrypt(const SealedContent& sealed,
+                              std::span<std::uint8_t> out) const override {
+    const Result<std::size_t> size = key_->decrypt(sealed, out);
+    if (size || size.error().code != Errc::decryption_failed) return size;
+    const Result<void> believed = rsa_->slot().believe_failure(session_epoch_);
+    return believed ? size : believed.error();
+  }
+  Result<void> encrypt(const Aad& aad, std::span<const std::uint8_t> plaintext,
+                       const SealInto& into) const override {
+    return key_->encrypt(aad, plaintext, into);
+  }
+
+ private:
+  const std::shared_ptr<const RsaObject> rsa_;
+  const std::uint64_t session_epoch_;
+  const std::unique_ptr<ContentKey> key_;
+};
+
 class HsmRsaKey final : public HsmKey {
  public:
   HsmRsaKey(std::shared_ptr<const crypto::Library> library, KeyInfo info,
@@ -68,8 +94,12 @@ class HsmRsaKey final : public HsmKey {
     if (boundary_ == CekBoundary::hsm)
       return Error{Errc::forbidden, 0, "this key's CEKs do not leave the HSM: keep them there"};
     crypto::OaepOpened opened;
-    if (const Result<void> r = rsa_->decrypt(wrapped, opened); !r) return r.error();
-    return crypto::cek_to_keep(opened, wrapped.enc);
+    const Result<std::uint64_t> epoch = rsa_->decrypt(wrapped, opened);
+    if (!epoch) return epoch.error();
+    Result<Cek> cek = crypto::cek_to_keep(opened, wrapped.enc);
+    if (!cek)
+      if (const Result<void> r = rsa_->slot().believe_failure(*epoch); !r) return r.error();
+    return cek;
   }
 
   /// With the public half, in the process: the CEK is this side's own, and so is the plaintext.
@@ -89,9 +119,14 @@ class HsmRsaKey final : public HsmKey {
     Result<Cek> cek = crypto::draw_cek(*library_, wrapped.enc);
     if (!cek) return cek.error();
     crypto::OaepOpened opened;
-    if (const Result<void> r = rsa_->decrypt(wrapped, opened); !r) return r.error();
+    const Result<std::uint64_t> epoch = rsa_->decrypt(wrapped, opened);
+    if (!epoch) return epoch.error();
     crypto::choose_cek(*cek, opened);
-    return crypto::make_content_key(library_, wrapped.enc, *std::move(cek));
+    Result<std::unique_ptr<ContentKey>> key =
+        crypto::make_content_key(library_, wrapped.enc, *std::move(cek));
+    if (!key) return key;
+    return std::unique_ptr<ContentKey>(
+        std::make_unique<GivenByToken>(rsa_, *epoch, *std::move(key)));
   }
 
   const std::shared_ptr<const crypto::Library> library_;

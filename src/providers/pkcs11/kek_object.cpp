@@ -53,7 +53,8 @@ constexpr Error refused{Errc::internal_error, 0,
   const CK_RV made =
       session.f->C_CreateObject(session.handle, attributes.data(), attributes.size(), &object);
   if (made != CKR_OK) return {made};
-  ObjectGuard guard(session, object);
+  const ObjectGuard guard(session,
+                          object);  // its value is to be read: it goes, or its session does
   CK_MECHANISM mechanism{type, nullptr, 0};
   out.resize(kek_size + 16);
   CK_ULONG size = out.size();
@@ -61,8 +62,7 @@ constexpr Error refused{Errc::internal_error, 0,
       session.f->C_WrapKey(session.handle, &mechanism, wrapping, object, out.data(), &size);
   if (rv != CKR_OK) return {rv};
   out.resize(std::min<std::size_t>(size, out.size()));
-  guard.keep();
-  return {session.f->C_DestroyObject(session.handle, object)};
+  return {};
 }
 
 [[nodiscard]] Step unwrap_value(const Session& session, CK_OBJECT_HANDLE wrapping,
@@ -76,14 +76,13 @@ constexpr Error refused{Errc::internal_error, 0,
       session.handle, &mechanism, wrapping, const_cast<unsigned char*>(wrapped.data()),
       wrapped.size(), attributes.data(), attributes.size(), &object);
   if (came_out != CKR_OK) return {came_out};
-  ObjectGuard guard(session, object);
+  const ObjectGuard guard(session, object);
   const auto room = kek.fill(kek_size, InsecureSecretAccess::token());
   CK_ATTRIBUTE value{CKA_VALUE, room.data(), room.size()};
   const CK_RV rv = session.f->C_GetAttributeValue(session.handle, object, &value, 1);
   if (rv != CKR_OK) return {rv};
   if (value.ulValueLen != kek_size) return {CKR_ENCRYPTED_DATA_INVALID};
-  guard.keep();
-  return {session.f->C_DestroyObject(session.handle, object)};
+  return {};
 }
 
 }  // namespace

@@ -19,6 +19,7 @@ constexpr auto quiet_time = 10s;
 /// Between two reloads for the sake of one slot while others are well.
 constexpr Patience::Clock::duration first_patience = 2s;
 constexpr Patience::Clock::duration longest_patience = 5min;
+constexpr auto least_wait = 100ms;
 
 constexpr Error cannot_load{Errc::unavailable, 0, "the PKCS#11 module cannot be loaded"};
 constexpr Error down{Errc::unavailable, 0, "the HSM is out of reach"};
@@ -88,6 +89,13 @@ void Module::release() noexcept {
   back_off_ = {};
 }
 
+Login& Module::login(CK_SLOT_ID slot) {
+  const std::lock_guard lock(logins_mutex_);
+  const auto [place, is_new] = logins_.try_emplace(slot);
+  if (is_new) place->second.epoch = new_epoch();
+  return place->second;
+}
+
 void Module::note_use(const void* owner, CK_SLOT_ID slot) {
   const std::lock_guard lock(uses_mutex_);
   uses_[owner] = slot;
@@ -111,23 +119,31 @@ bool Module::others_are_well(CK_SLOT_ID slot) {
   });
 }
 
-Result<void> Module::reload_for(CK_SLOT_ID slot, std::uint64_t seen, Patience& patience) {
+Result<void> Module::reload_for(CK_SLOT_ID slot, std::uint64_t seen, Patience& patience,
+                                Clock::time_point until) {
   {
-    const std::shared_lock gate(gate_);
+    const std::shared_lock gate(gate_, until);
+    if (!gate.owns_lock()) return down;
     if (generation_ == seen && seen != 0 && others_are_well(slot)) {
       if (!patience.is_over(Clock::now())) return down;
     }
   }
-  return reload(seen);
+  return reload(seen, until);
 }
 
-Result<void> Module::reload(std::uint64_t seen) {
-  const std::unique_lock gate(gate_);
-  if (generation_ != seen) return generation_ == 0 ? Result<void>(down) : Result<void>();
-  const Clock::time_point now = Clock::now();
-  if (now < not_before_) return down;
+Result<void> Module::reload(std::uint64_t seen, Clock::time_point until) {
+  until = std::max(until, Clock::now() + least_wait);
+  {
+    // All threads come here at once when a token is lost: only one of them has to be alone.
+    const std::shared_lock gate(gate_, until);
+    if (!gate.owns_lock()) return down;
+    if (const auto answer = needs_no_reload(seen)) return *answer;
+  }
+  const std::unique_lock gate(gate_, until);
+  if (!gate.owns_lock()) return down;
+  if (const auto answer = needs_no_reload(seen)) return *answer;
   const bool first = not_before_ == Clock::time_point{};
-  const bool helped = now - not_before_ > quiet_time;
+  const bool helped = Clock::now() - not_before_ > quiet_time;
   back_off_ = helped ? first_back_off
                      : std::clamp<std::chrono::milliseconds>(back_off_ * 2, first_back_off,
                                                              longest_back_off);
@@ -137,6 +153,13 @@ Result<void> Module::reload(std::uint64_t seen) {
   if (loaded && first) back_off_ = {};
   not_before_ = Clock::now() + back_off_;
   return loaded;
+}
+
+/// What to say at once: somebody has done it, or it has just been done and did not help.
+std::optional<Result<void>> Module::needs_no_reload(std::uint64_t seen) const {
+  if (generation_ != seen) return generation_ == 0 ? Result<void>(down) : Result<void>();
+  if (Clock::now() < not_before_) return Result<void>(down);
+  return std::nullopt;
 }
 
 Result<void> Module::load() {
@@ -153,6 +176,7 @@ Result<void> Module::load() {
     return down;
   }
   generation_ = ++last_generation_;
+  for (auto& [slot, login] : logins_) login.epoch = new_epoch();
   return {};
 }
 

@@ -7,6 +7,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <shared_mutex>
 #include <string>
 #include <vector>
@@ -14,6 +15,7 @@
 #include "core/per_process.hpp"
 #include "jwekms/result.hpp"
 #include "providers/pkcs11/cryptoki.hpp"
+#include "providers/pkcs11/gate.hpp"
 #include "providers/pkcs11/own_sessions.hpp"
 #include "providers/pkcs11/token_list.hpp"
 
@@ -34,6 +36,13 @@ class Patience {
   Clock::time_point until_{};
 };
 
+/// The login to one token, which all who use it in a process share, and lose together.
+struct Login {
+  std::mutex mutex;  ///< Held during C_Login, so that a login and its new epoch are one.
+  /// Object handles are good for as long as this stays the same. Never twice the same in a Module.
+  std::atomic<std::uint64_t> epoch;
+};
+
 /// A PKCS#11 module of this process. What it keeps is global to the process, so everybody who
 /// names the same file shares one Module; it is finalised when the last one lets go, and its code
 /// stays loaded for good (modules leave threads and exit handlers behind).
@@ -51,7 +60,7 @@ class Module {
 
   /// To be held, shared, around every call to the module. Finalising and closing all sessions
   /// crash tokens that are at work, and are done under the exclusive lock.
-  [[nodiscard]] std::shared_mutex& gate() noexcept { return gate_; }
+  [[nodiscard]] Gate& gate() noexcept { return gate_; }
 
   // With the gate held:
   /// Rises with every initialisation; 0 while the module is down.
@@ -65,6 +74,10 @@ class Module {
   /// shows a copy that is half done as a second object of the token, with its original's label.
   [[nodiscard]] std::shared_mutex& copying() noexcept { return copying_; }
 
+  /// The login to the token of a slot. Stays where it is.
+  [[nodiscard]] Login& login(CK_SLOT_ID slot);
+  [[nodiscard]] std::uint64_t new_epoch() noexcept { return ++last_epoch_; }
+
   /// Notes that a slot is in use, until the module is taken down. @param owner  whose word that is.
   void note_use(const void* owner, CK_SLOT_ID slot);
   void forget_use(const void* owner) noexcept;
@@ -74,12 +87,15 @@ class Module {
 
   /// reload() for the sake of one slot. As long as others are well, they are disturbed only now and
   /// then: some tokens come back by themselves, some after C_Initialize alone.
-  [[nodiscard]] Result<void> reload_for(CK_SLOT_ID slot, std::uint64_t seen, Patience& patience);
+  [[nodiscard]] Result<void> reload_for(CK_SLOT_ID slot, std::uint64_t seen, Patience& patience,
+                                        Gate::Clock::time_point until);
 
   /// Takes the module down and initialises it anew, unless somebody has done so since `seen` was
   /// its generation. Backs off when that does not help. The gate must not be held.
+  /// @param until  the end of the wait for the calls under way, during which nobody begins another;
+  /// it is a moment at least, so that somebody gets to it where nobody may wait for a session.
   /// Errors: unavailable.
-  [[nodiscard]] Result<void> reload(std::uint64_t seen);
+  [[nodiscard]] Result<void> reload(std::uint64_t seen, Gate::Clock::time_point until);
 
  private:
   using Clock = std::chrono::steady_clock;
@@ -88,6 +104,7 @@ class Module {
   Module(std::string path, std::string init_args, std::shared_ptr<std::atomic<bool>> ours);
   [[nodiscard]] static Registry& registry();
   void release() noexcept;
+  [[nodiscard]] std::optional<Result<void>> needs_no_reload(std::uint64_t seen) const;
   [[nodiscard]] Result<void> load();
   [[nodiscard]] bool start();
   void tear_down() noexcept;
@@ -99,7 +116,7 @@ class Module {
   const core::ForkMark mark_;
   std::size_t users_ = 0;  ///< Under the registry's lock.
 
-  std::shared_mutex gate_;
+  Gate gate_;
   CK_FUNCTION_LIST* functions_ = nullptr;
   bool ours_ = false;  ///< We have initialised it, and may finalise it.
   std::unique_ptr<TokenList> list_;
@@ -110,6 +127,10 @@ class Module {
 
   OwnSessions sessions_;
   std::shared_mutex copying_;
+
+  std::atomic<std::uint64_t> last_epoch_ = 0;
+  std::mutex logins_mutex_;
+  std::map<CK_SLOT_ID, Login> logins_;
 
   std::mutex uses_mutex_;
   std::map<const void*, CK_SLOT_ID> uses_;

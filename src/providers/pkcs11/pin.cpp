@@ -12,14 +12,16 @@ namespace jwekms::pkcs11 {
 
 namespace {
 
+constexpr std::size_t longest = 256;
 constexpr std::string_view file_mark = "file:";
 constexpr std::string_view env_mark = "env:";
 constexpr Error too_long{Errc::bad_request, 0, "the HSM's PIN is too long"};
 constexpr Error no_file{Errc::unavailable, 0, "the file with the HSM's PIN cannot be read"};
 
 [[nodiscard]] Result<void> fill(Pin& pin, std::string_view text) {
-  if (text.size() > Pin::capacity) return too_long;
-  std::ranges::copy(text, pin.fill(text.size(), InsecureSecretAccess::token()).begin());
+  if (text.size() > pin.size()) return too_long;
+  std::ranges::copy(text, pin.bytes(InsecureSecretAccess::token()).begin());
+  pin.truncate(text.size());
   return {};
 }
 
@@ -27,7 +29,7 @@ constexpr Error no_file{Errc::unavailable, 0, "the file with the HSM's PIN canno
 [[nodiscard]] Result<void> fill_from_file(Pin& pin, const char* path) {
   const int fd = open(path, O_RDONLY | O_CLOEXEC);
   if (fd < 0) return no_file;
-  const auto room = pin.fill(Pin::capacity, InsecureSecretAccess::token());
+  const auto room = pin.bytes(InsecureSecretAccess::token());
   std::size_t size = 0;
   ssize_t got = 1;
   while (got > 0 && size < room.size()) {
@@ -38,14 +40,14 @@ constexpr Error no_file{Errc::unavailable, 0, "the file with the HSM's PIN canno
   if (got < 0) return no_file;
   if (got > 0) return too_long;
   if (size > 0 && room[size - 1] == '\n') --size;
-  (void)pin.fill(size, InsecureSecretAccess::token());
+  pin.truncate(size);
   return {};
 }
 
 }  // namespace
 
 Result<std::shared_ptr<const Pin>> read_pin(const std::string& reference) {
-  auto pin = std::make_shared<Pin>();
+  auto pin = std::make_shared<Pin>(longest, crypto::InChildren::the_same);
   Result<void> filled;
   if (reference.starts_with(file_mark)) {
     filled = fill_from_file(*pin, reference.c_str() + file_mark.size());

@@ -4,13 +4,13 @@
 #include <memory>
 #include <string>
 
+#include "crypto/secret_buffer.hpp"
 #include "jwekms/result.hpp"
-#include "jwekms/secret.hpp"
 
 namespace jwekms::pkcs11 {
 
 /// Kept for the life of a slot: a reconnection and a forked child log in anew.
-using Pin = Secret<struct PinTag, 256>;
+using Pin = crypto::SecretBuffer;
 
 /// Reads a PIN from where HsmSlot::pin says. Errors: bad_request (too long, no such variable),
 /// unavailable (the file cannot be read).

@@ -86,7 +86,8 @@ Result<Outcome> RsaObject::decrypt_with(OaepWay way, Hash hash,
   });
 }
 
-Result<void> RsaObject::decrypt(const WrappedCek& wrapped, crypto::OaepOpened& opened) const {
+Result<std::uint64_t> RsaObject::decrypt(const WrappedCek& wrapped,
+                                         crypto::OaepOpened& opened) const {
   const Result<OaepWay> way = oaep_way(wrapped.alg);
   if (!way) return way.error();
   const Ciphertext ciphertext(wrapped.encrypted_key.bytes, public_key_->n());
@@ -94,7 +95,7 @@ Result<void> RsaObject::decrypt(const WrappedCek& wrapped, crypto::OaepOpened& o
   if (!outcome) return outcome.error();
   if (outcome->refused) return refused;
   opened.good &= ciphertext.in_range() ? ~0U : 0U;
-  return {};
+  return outcome->session_epoch;
 }
 
 Result<OaepWay> RsaObject::oaep_way(const AlgRow& alg) const {
@@ -134,6 +135,8 @@ Result<bool> RsaObject::opens(const AlgRow& alg, OaepWay way, CK_RV& rv) const {
   crypto::OaepOpened opened;
   const Result<Outcome> outcome = decrypt_with(way, alg.hash, *wrapped, opened);
   if (!outcome) return outcome.error();
+  if (!outcome->ok() && !outcome->refused)
+    if (const Result<void> r = slot_->believe_failure(outcome->session_epoch); !r) return r.error();
   rv = outcome->rv;
   return outcome->ok() && opened.good != 0 && opened.size == cek.size() &&
          std::ranges::equal(cek.bytes(access), std::span(opened.bytes).first(cek.size()));

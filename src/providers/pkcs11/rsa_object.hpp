@@ -36,12 +36,14 @@ class RsaObject {
             bool raw_allowed);
 
   [[nodiscard]] const Locator& locator() const noexcept { return key_.locator(); }
-  [[nodiscard]] const TokenSlot& slot() const noexcept { return *slot_; }
+  [[nodiscard]] TokenSlot& slot() const noexcept { return *slot_; }
   [[nodiscard]] const crypto::RsaPublicKey& public_key() const noexcept { return *public_key_; }
 
   /// Decrypts a CEK into the process. Errors: unsupported_algorithm (the token cannot),
   /// unavailable, not_found, internal_error; a bad ciphertext is no error, but not `good`.
-  [[nodiscard]] Result<void> decrypt(const WrappedCek& wrapped, crypto::OaepOpened& opened) const;
+  /// @return what TokenSlot::believe_failure() wants to know before the JWE is called bad.
+  [[nodiscard]] Result<std::uint64_t> decrypt(const WrappedCek& wrapped,
+                                              crypto::OaepOpened& opened) const;
 
   /// Whether the token can keep the CEK to itself. Errors: unsupported_algorithm, unavailable.
   [[nodiscard]] Result<CekSize> keeps_cek(const AlgRow& alg) const;

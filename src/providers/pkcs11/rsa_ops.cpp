@@ -47,7 +47,7 @@ Step decrypt_oaep(const Session& session, CK_OBJECT_HANDLE key, Hash hash,
                                         opened.bytes.data(), &size);
   opened.size = static_cast<std::uint32_t>(size);
   opened.good = crypto::equal_mask(rv, CKR_OK);
-  return {rv, Phase::content};
+  return {rv, Phase::cek};
 }
 
 Step decrypt_raw(const Session& session, const crypto::Library& library, CK_OBJECT_HANDLE key,
@@ -65,11 +65,11 @@ Step decrypt_raw(const Session& session, const crypto::Library& library, CK_OBJE
   // The bare operation succeeds whatever the padding: a failure here tells nothing of it.
   if (rv != CKR_OK || size > em.size()) {
     secure_wipe(em.data(), em.size());
-    return {rv == CKR_OK ? CKR_GENERAL_ERROR : rv, Phase::content};
+    return {rv == CKR_OK ? CKR_GENERAL_ERROR : rv, Phase::cek};
   }
   crypto::align_right(em, size);
   crypto::oaep_unpad(library, hash, em, opened);
-  return {CKR_OK, Phase::content};
+  return {CKR_OK, Phase::cek};
 }
 
 Step unwrap_object(const Session& session, CK_OBJECT_HANDLE key, Hash hash,

@@ -45,7 +45,8 @@ struct Replicas {
   }
 };
 
-/// A CEK that is unwrapped and used within one slot, whichever is at hand when its content comes.
+/// A CEK that is unwrapped and used by one slot, whichever is at hand when its content comes: a
+/// slot may turn out to be lost as late as that.
 class ReplicatedCek final : public ContentKey {
  public:
   ReplicatedCek(std::shared_ptr<const Replicas> replicas, const WrappedCek& wrapped)
@@ -79,8 +80,8 @@ class ReplicatedCek final : public ContentKey {
 /// An RSA key that several slots hold.
 class ReplicatedKey final : public HsmKey {
  public:
-  ReplicatedKey(KeyInfo info, std::shared_ptr<const Replicas> replicas, CekBoundary boundary)
-      : info_(std::move(info)), replicas_(std::move(replicas)), boundary_(boundary) {}
+  ReplicatedKey(KeyInfo info, std::shared_ptr<const Replicas> replicas)
+      : info_(std::move(info)), replicas_(std::move(replicas)) {}
 
   const KeyInfo& info() const noexcept override { return info_; }
   bool is_for(const KeyObject&) const override { return false; }
@@ -101,13 +102,7 @@ class ReplicatedKey final : public HsmKey {
   }
 
   Result<std::unique_ptr<ContentKey>> unwrap(const WrappedCek& wrapped) const override {
-    switch (boundary_) {
-      case CekBoundary::process:
-        return replicas_->serve([&](const HsmKey& key) { return key.unwrap(wrapped); });
-      case CekBoundary::hsm:
-        return std::unique_ptr<ContentKey>(std::make_unique<ReplicatedCek>(replicas_, wrapped));
-    }
-    return wrong_kind;
+    return std::unique_ptr<ContentKey>(std::make_unique<ReplicatedCek>(replicas_, wrapped));
   }
   Result<Cek> unwrap_to_keep(const WrappedCek& wrapped,
                              InsecureSecretAccess access) const override {
@@ -124,7 +119,6 @@ class ReplicatedKey final : public HsmKey {
  private:
   const KeyInfo info_;
   const std::shared_ptr<const Replicas> replicas_;
-  const CekBoundary boundary_;
 };
 
 /// Finds a slot by `hsm::<model>[_n]::<number>`.
@@ -273,7 +267,7 @@ Result<std::shared_ptr<const Key>> SlotPool::look_up(const std::string& label) c
   auto replicas =
       std::make_shared<const Replicas>(Replicas{weak_from_this(), label, std::move(reference)});
   return std::shared_ptr<const Key>(
-      std::make_shared<ReplicatedKey>(std::move(info), std::move(replicas), boundary()));
+      std::make_shared<ReplicatedKey>(std::move(info), std::move(replicas)));
 }
 
 Result<std::shared_ptr<const HsmKey>> SlotPool::key_in(

@@ -8,11 +8,6 @@ namespace {
 using namespace std::chrono_literals;
 using Clock = SessionPool::Clock;
 
-/// A token that answers every decryption with GENERAL_ERROR is either being fed rubbish or broken.
-/// It is asked how it is this often, by the clock and never by the outcome: neither an attacker's
-/// rubbish nor its timing may show in what is asked.
-constexpr auto health_interval = 250ms;
-
 constexpr Error unavailable{Errc::unavailable, 0, "the HSM is out of reach"};
 constexpr Error no_session{Errc::unavailable, 0, "no HSM session came free in time"};
 constexpr Error full{Errc::unavailable, 0, "the HSM has no room for the operation"};
@@ -25,7 +20,7 @@ constexpr Error from_before_fork{Errc::unavailable, 0, "the key was looked up be
 /// A session for one operation, the leave to hold it, and the module kept from being taken down.
 class TokenSlot::Lease {
  public:
-  Lease(TokenSlot& slot, SessionPool::Permit permit, std::shared_lock<std::shared_mutex> gate,
+  Lease(TokenSlot& slot, SessionPool::Permit permit, std::shared_lock<Gate> gate,
         SessionPool::Idle idle, std::uint64_t session_epoch)
       : slot_(&slot),
         permit_(std::move(permit)),
@@ -33,9 +28,13 @@ class TokenSlot::Lease {
         generation_(slot.module_->generation()),
         session_epoch_(session_epoch),
         copies_(std::move(idle.copies)),
-        session_{
-            &slot.module_->functions(), idle.session,  slot.slot_id_,           slot.object_epoch_,
-            slot.settings_.find_batch,  copies_.get(), &slot.module_->copying()} {}
+        session_{&slot.module_->functions(),
+                 idle.session,
+                 slot.slot_id_,
+                 slot.login_.load()->epoch,
+                 slot.settings_.find_batch,
+                 copies_.get(),
+                 &slot.module_->copying()} {}
   Lease(Lease&& other) noexcept = default;
   Lease& operator=(Lease&&) = delete;
   ~Lease() {
@@ -47,6 +46,7 @@ class TokenSlot::Lease {
 
   [[nodiscard]] const Session& session() const noexcept { return session_; }
   [[nodiscard]] std::uint64_t generation() const noexcept { return generation_; }
+  [[nodiscard]] std::uint64_t session_epoch() const noexcept { return session_epoch_; }
   void drop_session() noexcept { broken_ = true; }
   /// The token says that the session is closed.
   void lose_session() noexcept { lost_ = true; }
@@ -54,7 +54,7 @@ class TokenSlot::Lease {
  private:
   TokenSlot* slot_;
   SessionPool::Permit permit_;
-  std::shared_lock<std::shared_mutex> gate_;
+  std::shared_lock<Gate> gate_;
   std::uint64_t generation_;
   std::uint64_t session_epoch_;
   std::unique_ptr<KeyCopies> copies_;
@@ -68,15 +68,17 @@ TokenSlot::TokenSlot(std::shared_ptr<Module> module, const Settings& settings,
     : module_(std::move(module)),
       settings_(settings),
       pin_tries_(std::move(pin_tries)),
-      pool_(settings.max_sessions) {}
+      pool_(settings.max_sessions) {
+  if (settings_.pin) settings_.pin->lock();  // this may be a forked child
+}
 
 TokenSlot::~TokenSlot() {
   if (mark_.forked()) return;  // sessions and locks are the parent's
   const std::shared_lock gate(module_->gate());
   module_->forget_use(this);
-  if (module_->generation() == 0 || attached_ != module_->generation()) return;
+  if (module_->generation() == 0 || opened_in_ != module_->generation()) return;
   forget_sessions();
-  if (anchor_generation_ == module_->generation()) close(anchor_);
+  close(anchor_);
 }
 
 TokenSlot::Name TokenSlot::token() {
@@ -85,6 +87,13 @@ TokenSlot::Name TokenSlot::token() {
 }
 
 // ---- The table of PKCS#11 faults, and what is done about each ----
+//
+// A token that answers a decryption with GENERAL_ERROR, or any other code of Fault::content, is
+// being fed rubbish or is broken. It is asked each time, so that no outage is called a bad JWE; an
+// attacker who sends rubbish gets C_GetTokenInfo called beside the private operation, and nothing
+// loaded anew as long as the token is well. What succeeded needs no asking: a key that was made is
+// not made again. Where a wrong encrypted_key must not be told from wrong content (Phase::cek), the
+// question waits until the JWE has proved bad by either, so that it tells nothing of which.
 
 Result<Outcome> TokenSlot::run_operation(const Operation& operation) {
   if (mark_.forked()) return from_before_fork;
@@ -96,11 +105,12 @@ Result<Outcome> TokenSlot::run_operation(const Operation& operation) {
     if (!step) return step.error();
     Fault fault = classify(*step);
     if (fault == Fault::suspect) fault = is_well() ? Fault::refused : Fault::device;
-    if (!is_well_by_the_clock()) fault = Fault::device;
+    if (fault == Fault::content && step->phase != Phase::cek && !is_well()) fault = Fault::device;
     const bool lasted = login_lasted(lease->session());
     if (!lasted && (fault == Fault::content || fault == Fault::refused)) fault = Fault::handle;
-    if (fault == Fault::none || fault == Fault::content) return Outcome{step->rv, false};
-    if (fault == Fault::refused) return Outcome{step->rv, true};
+    const std::uint64_t epoch = lease->session_epoch();
+    if (fault == Fault::none || fault == Fault::content) return Outcome{step->rv, false, epoch};
+    if (fault == Fault::refused) return Outcome{step->rv, true, epoch};
     if (fault == Fault::exhausted) return full;
     const Result<void> recovered = recover(fault, lease);
     if (!recovered) return recovered.error();
@@ -128,7 +138,7 @@ Result<void> TokenSlot::recover(Fault fault, std::optional<Lease>& lease) {
       if (!is_well()) break;
       const CK_RV rv = log_in(lease->session().handle);
       std::uint64_t seen = lease->session().object_epoch;
-      object_epoch_.compare_exchange_strong(seen, seen + 1);
+      login_.load()->epoch.compare_exchange_strong(seen, module_->new_epoch());
       if (pin_tries_->refused()) return pin_was_refused;
       if (rv == CKR_OK) return {};
       if (classify({rv}) == Fault::session) lease->lose_session();
@@ -147,16 +157,18 @@ Result<void> TokenSlot::recover(Fault fault, std::optional<Lease>& lease) {
     return {};
   }
   lease.reset();
-  return module_->reload(generation);
+  return module_->reload(generation, deadline());
 }
 
 /// Whether nobody has logged out since the operation began: tokens answer GENERAL_ERROR to a logout
-/// half-way. Asked after success as well as after failure. (Whoever logs in anew begins an epoch.)
+/// half-way. Asked after success as well as after failure. (Whoever logs in anew begins an epoch,
+/// for all who use the token.)
 bool TokenSlot::login_lasted(const Session& session) {
   if (settings_.slot.login == HsmLogin::none) return true;
   if (!is_logged_in(session.handle)) return false;
-  const std::lock_guard lock(logging_in_);  // a login and its new epoch are one
-  return object_epoch_ == session.object_epoch;
+  Login& login = *login_.load();
+  const std::lock_guard lock(login.mutex);
+  return login.epoch == session.object_epoch;
 }
 
 bool TokenSlot::is_well() const {
@@ -164,14 +176,18 @@ bool TokenSlot::is_well() const {
   return module_->functions().C_GetTokenInfo(slot_id_, &info) == CKR_OK;
 }
 
-bool TokenSlot::is_well_by_the_clock() {
-  const Clock::rep now = Clock::now().time_since_epoch().count();
-  Clock::rep before = seen_well_.load(std::memory_order_relaxed);
-  if (now - before < Clock::duration(health_interval).count()) return true;
-  if (!seen_well_.compare_exchange_strong(before, now, std::memory_order_relaxed)) return true;
-  if (is_well()) return true;
-  seen_well_.store(0, std::memory_order_relaxed);
-  return false;
+Result<void> TokenSlot::believe_failure(std::uint64_t session_epoch) {
+  if (mark_.forked()) return from_before_fork;
+  {
+    const std::shared_lock gate(module_->gate(), deadline());
+    const bool same = gate.owns_lock() && module_->generation() != 0 &&
+                      attached_ == module_->generation() && session_epoch_ == session_epoch;
+    if (same && is_well()) return {};
+  }
+  // Put right for those who come next; whatever failed meanwhile stays in doubt.
+  (void)run(
+      [this](const Session&) { return Result<Step>(Step{is_well() ? CKR_OK : CKR_DEVICE_ERROR}); });
+  return unavailable;
 }
 
 Step TokenSlot::believe_absence(const Session& session) {
@@ -183,17 +199,18 @@ Step TokenSlot::believe_absence(const Session& session) {
 // ---- Sessions and login. The gate is held, shared, in everything but acquire() ----
 
 Result<TokenSlot::Lease> TokenSlot::acquire() {
-  const Clock::time_point deadline = Clock::now() + settings_.session_timeout;
+  const Clock::time_point until = deadline();
   for (int attempt = 0;;) {
-    SessionPool::Permit permit = pool_.wait(deadline);
+    SessionPool::Permit permit = pool_.wait(until);
     if (!permit) return no_session;
-    std::shared_lock gate(module_->gate());
+    std::shared_lock gate(module_->gate(), until);
+    if (!gate.owns_lock()) return unavailable;
     const std::uint64_t generation = module_->generation();
     Fault fault = generation == 0 ? Fault::device : attach();
     if (fault == Fault::none) {
       const std::uint64_t epoch = session_epoch_;
       while (std::optional<SessionPool::Idle> idle = pool_.take(epoch)) {
-        if (idle->copies->serve(object_epoch_))
+        if (idle->copies->serve(login_.load()->epoch))
           return Lease(*this, std::move(permit), std::move(gate), *std::move(idle), epoch);
         close(idle->session);
       }
@@ -214,7 +231,7 @@ Result<TokenSlot::Lease> TokenSlot::acquire() {
     if (generation != 0 && ++attempt == 2) return unavailable;
     gate.unlock();
     const CK_SLOT_ID slot = slot_id_;
-    if (const Result<void> r = module_->reload_for(slot, generation, patience_); !r)
+    if (const Result<void> r = module_->reload_for(slot, generation, patience_, until); !r)
       return r.error();
   }
 }
@@ -229,15 +246,22 @@ Fault TokenSlot::attach() {
   const std::optional<Token> token = find_token();
   if (!token) return Fault::device;
   slot_id_ = token->slot_id;
+  login_ = &module_->login(slot_id_);
+  if (opened_in_ == generation) {
+    forget_sessions();
+    login_.load()->epoch = module_->new_epoch();  // handles may have gone with what was lost
+  } else {
+    // Handles of another generation may name other people's sessions by now: nothing is closed.
+    (void)pool_.begin(++session_epoch_);
+    anchor_ = CK_INVALID_HANDLE;
+    opened_in_ = generation;
+  }
   CK_SESSION_HANDLE anchor = CK_INVALID_HANDLE;
   const CK_RV opened = open_session(anchor);
   if (opened != CKR_OK)
     return classify({opened}) == Fault::exhausted ? Fault::exhausted : Fault::device;
-  // Now: the login goes with the last session. Handles of another generation may name other
-  // people's sessions by now.
-  if (anchor_generation_ == generation) close(anchor_);
+  close(anchor_);  // not before: the login goes with the last session
   anchor_ = anchor;
-  anchor_generation_ = generation;
   const CK_RV rv = log_in(anchor_);
   if (rv != CKR_OK) return Fault::device;
   // A position or a slot id may be another token's next time.
@@ -245,8 +269,6 @@ Fault TokenSlot::attach() {
     settings_.slot.token_label = token->label;
     settings_.slot.token_serial = token->serial;
   }
-  (void)pool_.begin(++session_epoch_);
-  ++object_epoch_;
   attached_ = generation;
   module_->note_use(this, slot_id_);
   patience_.reset();
@@ -294,13 +316,14 @@ bool TokenSlot::is_logged_in(CK_SESSION_HANDLE session) const {
 /// objects and still shows a session that is logged in.
 CK_RV TokenSlot::log_in(CK_SESSION_HANDLE session) {
   if (settings_.slot.login == HsmLogin::none) return CKR_OK;
-  const std::lock_guard lock(logging_in_);
+  Login& login = *login_.load();
+  const std::lock_guard lock(login.mutex);
   const CK_RV rv = pin_tries_->run([&] {
     const auto pin = settings_.pin->bytes(InsecureSecretAccess::token());
     return module_->functions().C_Login(session, CKU_USER, const_cast<std::uint8_t*>(pin.data()),
                                         pin.size());
   });
-  if (rv == CKR_OK) ++object_epoch_;
+  if (rv == CKR_OK) login.epoch = module_->new_epoch();
   return rv == CKR_USER_ALREADY_LOGGED_IN ? CKR_OK : rv;
 }
 

@@ -39,7 +39,8 @@ struct Session {
 /// How an operation on the token ended, when nothing stood in its way.
 struct Outcome {
   CK_RV rv = CKR_OK;
-  bool refused = false;  ///< Not for what stood in the JWE.
+  bool refused = false;             ///< Not for what stood in the JWE.
+  std::uint64_t session_epoch = 0;  ///< For TokenSlot::believe_failure().
   [[nodiscard]] bool ok() const noexcept { return rv == CKR_OK; }
 };
 
@@ -87,6 +88,11 @@ class TokenSlot {
     return run_operation(std::cref(operation));  // a reference fits into Operation's own storage
   }
 
+  /// After a decryption in Phase::cek, when the JWE has proved bad, whether by its encrypted_key or
+  /// by its content: whether the JWE is to blame, and not the token.
+  /// @param session_epoch  of the decryption's Outcome. Errors: unavailable.
+  [[nodiscard]] Result<void> believe_failure(std::uint64_t session_epoch);
+
   /// Closes the sessions, and so destroys the copies of keys, that no operation is using; the rest
   /// follow when their operations end.
   void drop_copies();
@@ -97,6 +103,10 @@ class TokenSlot {
 
  private:
   class Lease;
+  /// Of a wait that begins now.
+  [[nodiscard]] SessionPool::Clock::time_point deadline() const noexcept {
+    return SessionPool::Clock::now() + settings_.session_timeout;
+  }
   [[nodiscard]] Result<Outcome> run_operation(const Operation& operation);
   [[nodiscard]] Result<Lease> acquire();
   [[nodiscard]] Fault attach();
@@ -107,7 +117,6 @@ class TokenSlot {
   void close(CK_SESSION_HANDLE session, bool is_lost = false) const noexcept;
   void forget_sessions();
   [[nodiscard]] bool is_well() const;
-  [[nodiscard]] bool is_well_by_the_clock();
   [[nodiscard]] bool login_lasted(const Session& session);
   [[nodiscard]] Result<void> recover(Fault fault, std::optional<Lease>& lease);
 
@@ -122,12 +131,10 @@ class TokenSlot {
   std::mutex attaching_;
   std::atomic<std::uint64_t> attached_ = 0;  ///< Generation of the module that the rest is of.
   std::atomic<CK_SLOT_ID> slot_id_ = CK_UNAVAILABLE_INFORMATION;
+  std::atomic<Login*> login_ = nullptr;           ///< Of the slot; set when attached.
   CK_SESSION_HANDLE anchor_ = CK_INVALID_HANDLE;  ///< Holds the login; never used for more.
-  std::uint64_t anchor_generation_ = 0;
+  std::uint64_t opened_in_ = 0;  ///< Generation that the anchor and the pool's sessions are of.
   std::atomic<std::uint64_t> session_epoch_ = 0;
-  std::atomic<std::uint64_t> object_epoch_ = 1;
-  std::mutex logging_in_;
-  std::atomic<SessionPool::Clock::rep> seen_well_ = 0;
 };
 
 }  // namespace jwekms::pkcs11

@@ -90,14 +90,16 @@ TEST_CASE("the token sees the same calls whatever is wrong with a token text") {
     const Bytes good = key->wrap(a, cek).value();
     const std::string text = compact(uid, a, e, good, cek, "text");
     REQUIRE(decrypt(kms, text) == "text");
-    // The clock asks the token how it is, four times a second.
-    const auto names = [&](const std::string& of) {
-      std::vector<std::string> all = names_of(calls_of(kms, of));
-      std::erase(all, "C_GetTokenInfo");
-      return all;
-    };
-    const std::vector<std::string> wanted = names(text);
+    const auto names = [&](const std::string& of) { return names_of(calls_of(kms, of)); };
+    // What is good, and then the question whether the token is well.
+    std::vector<std::string> wanted = names(text);
     CHECK(wanted.size() >= 3);
+    const std::vector<std::string> bad = names(support::with_other_letter(text, text.size() - 5));
+    CHECK(std::count(bad.begin(), bad.end(), "C_GetTokenInfo") == 1);
+    std::vector<std::string> rest = bad;
+    std::erase(rest, "C_GetTokenInfo");
+    CHECK(rest == wanted);
+    wanted = bad;
     Bytes flipped = good;
     flipped[40] ^= 1;
     CHECK(names(compact(uid, a, e, flipped, cek, "text")) == wanted);
@@ -108,6 +110,5 @@ TEST_CASE("the token sees the same calls whatever is wrong with a token text") {
       const Cek odd = random_cek(size);
       CHECK(names(compact(uid, a, e, key->wrap(a, odd).value(), odd, "text")) == wanted);
     }
-    CHECK(names(support::with_other_letter(text, text.size() - 5)) == wanted);
   }
 }

@@ -1,12 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "campaign.hpp"
 
+#include <algorithm>
 #include <catch2/catch.hpp>
 #include <iostream>
 #include <optional>
 
+#include "../wrapping_key.hpp"
 #include "expectation.hpp"
 #include "faulty.hpp"
+#include "providers/pkcs11/hsm_provider.hpp"
 
 // Every code of the recovery table at every call of every operation: no crash, no hang, no wrong
 // answer, nothing leaked, and it works again.
@@ -39,14 +42,15 @@ struct Attack {
 
 void run(const Attack& attack, fault::Options options) {
   std::string answer;
-  bool reloaded = false;
-  options.kept_objects = 3;  // a copy of the key, and two stand-ins
+  bool reloaded = !options.before.empty();
   options.afterwards = [&](Outcome outcome) {
     return !attack.look || attack.look(answer) ? outcome : Outcome::wrong;
   };
   options.between = [&] {
-    if (reloaded && attack.renew) attack.renew();
-    reloaded = false;
+    const bool renews = reloaded && attack.renew;
+    if (renews) attack.renew();
+    reloaded = !options.before.empty();
+    return renews;
   };
   const auto started = std::chrono::steady_clock::now();
   const fault::Report report = fault::campaign(
@@ -114,6 +118,15 @@ bool comes_right(Call call) {
   return true;
 }
 
+/// One code of each row, for what has been attacked elsewhere with more.
+fault::Options brief(unsigned max_nth = 2) {
+  fault::Options options = quick(max_nth);
+  if (!is_long())
+    options.codes = {CKR_SESSION_CLOSED, CKR_USER_NOT_LOGGED_IN, CKR_DEVICE_ERROR,
+                     CKR_GENERAL_ERROR, CKR_HOST_MEMORY};
+  return options;
+}
+
 const char* name_of(CekBoundary boundary) {
   return boundary == CekBoundary::process ? "process" : "hsm";
 }
@@ -170,6 +183,50 @@ TEST_CASE("campaign: hot decrypt") {
          .expected = {.in_boundary = boundary == CekBoundary::hsm},
          .renew = [&] { hot.renew(); }},
         thorough());
+  }
+}
+
+TEST_CASE("campaign: open while somebody else uses the token") {
+  Hot other{CekBoundary::process};
+  std::string text;
+  other.warm = [&] {
+    if (text.empty())
+      text = make(*other.kms, rsa_uid(*other.kms), Alg::RSA_OAEP, Enc::A192GCM, "campaign");
+    (void)decrypt(*other.kms, text);
+  };
+  other.renew();
+  // The other keeps the module: what is left open is not finalised away.
+  run({.name = "open, beside another",
+       .operate = [] { return word(try_open(options())); },
+       .look =
+           [&](const std::string&) {
+             return comes_right([&] { return decrypt(*other.kms, text) == "campaign"; });
+           },
+       .renew = [&] { other.renew(); }},
+      brief());
+}
+
+TEST_CASE("campaign: a second fault while the first is put right") {
+  for (const CekBoundary boundary : boundaries()) {
+    Hot hot{boundary};
+    std::string text;
+    hot.warm = [&] {
+      if (text.empty())
+        text = make(*hot.kms, rsa_uid(*hot.kms, boundary), Alg::RSA_OAEP, Enc::A192GCM, "campaign");
+      (void)decrypt(*hot.kms, text);
+    };
+    hot.renew();
+    const std::string function = boundary == CekBoundary::hsm ? "C_UnwrapKey" : "C_Decrypt";
+    for (const CK_RV first : {CKR_SESSION_CLOSED, CKR_USER_NOT_LOGGED_IN, CKR_DEVICE_ERROR}) {
+      fault::Options options = brief(first == CKR_DEVICE_ERROR ? 1 : 2);
+      options.before = {{function, 1, first}};
+      run({.name = "decrypt, hot, " + std::string(name_of(boundary)) + ", after " +
+                   pkcs11::name_of(first),
+           .operate = [&] { return decrypts(*hot.kms, text, "campaign"); },
+           .expected = {.in_boundary = boundary == CekBoundary::hsm, .recovering = true},
+           .renew = [&] { hot.renew(); }},
+          options);
+    }
   }
 }
 
@@ -348,6 +405,131 @@ TEST_CASE("campaign: list") {
        .renew = [&] { hot.renew(); }},
       quick(12));
   (void)hot.kms->set_key_state(uid, KeyState::destroyed).value();
+}
+
+TEST_CASE("campaign: wrap and unwrap a database's key") {
+  if (!expects("key-encryption key: AES-GCM")) return;
+  for (const Use use : {Use::gcm, Use::key_wrap}) {
+    const WrappingKey key("campaign-kek", use);
+    const auto access = InsecureSecretAccess::token();
+    const std::vector<HsmOptions> all{options()};
+    std::vector<std::shared_ptr<KeyProvider>> hsms;
+    std::shared_ptr<core::KekWrapper> wrapper;
+    const auto renew = [&] {
+      wrapper.reset();
+      hsms.clear();
+      hsms = pkcs11::open_hsms(support::library(), all, {}, {}, {}, Policy::permissive()).value();
+      wrapper = pkcs11::open_kek_wrapper(support::library(), hsms, key.uid, {}).value();
+    };
+    renew();
+    Kek kek;
+    std::ranges::fill(kek.fill(Kek::capacity, access), std::uint8_t{7});
+    core::WrappedKek wrapped;
+    const std::string way = use == Use::gcm ? "AES-GCM" : "AES key wrap";
+    run({.name = "wrap a database's key, " + way,
+         .operate =
+             [&] {
+               Result<core::WrappedKek> made = wrapper->wrap(kek);
+               if (made) wrapped = *std::move(made);
+               return word(made);
+             },
+         .look =
+             [&](const std::string& answer) {
+               return answer != "ok" || comes_right([&] {
+                        Kek back;
+                        return wrapper->unwrap(wrapped, back) &&
+                               std::ranges::equal(back.bytes(access), kek.bytes(access));
+                      });
+             },
+         .renew = renew},
+        quick());
+    run({.name = "unwrap a database's key, " + way,
+         .operate =
+             [&] {
+               Kek back;
+               const Result<void> done = wrapper->unwrap(wrapped, back);
+               if (done && !std::ranges::equal(back.bytes(access), kek.bytes(access)))
+                 return std::string("another key");
+               return word(done);
+             },
+         .expected = {.tells_wrong_key = true},
+         .renew = renew},
+        quick());
+  }
+}
+
+TEST_CASE("campaign: rewrap a database's key") {
+  if (!expects("key-encryption key: AES-GCM")) return;
+  const support::TempDir dir;
+  const std::string path = dir.file("keys");
+  const WrappingKey one("campaign-one", Use::gcm), two("campaign-two", Use::gcm);
+  const std::string *mine = &one.uid, *other = &two.uid;
+  (void)jwekms::open(with_kek(path, *mine)).value();
+  run({.name = "rewrap a database's key",
+       .operate = [&] { return word(rewrap_database(with_kek(path, *mine), *other)); },
+       .expected = {.probing = true, .tells_wrong_key = true},
+       .look =
+           [&](const std::string& answer) {
+             if (answer == "ok") std::swap(mine, other);
+             return comes_right([&] { return bool(jwekms::open(with_kek(path, *mine))); });
+           }},
+      brief(1));
+}
+
+TEST_CASE("campaign: reencrypt") {
+  Hot hot{CekBoundary::process};
+  std::string text, made;
+  hot.warm = [&] {
+    if (text.empty())
+      text = make(*hot.kms, rsa_uid(*hot.kms), Alg::RSA_OAEP, Enc::A192GCM, "campaign");
+    (void)decrypt(*hot.kms, text);
+  };
+  hot.renew();
+  const std::string uid = rsa_uid(*hot.kms);
+  run({.name = "reencrypt, hot",
+       .operate =
+           [&] {
+             const EncryptOptions to{.key = uid, .alg = Alg::RSA_OAEP, .enc = Enc::A256GCM};
+             made.assign(hot.kms->reencrypt_bound(text, to).value(), '\0');
+             const Result<std::size_t> size = hot.kms->reencrypt(text, made, {}, to);
+             made.resize(size ? *size : 0);
+             return word(size);
+           },
+       .look =
+           [&](const std::string& answer) {
+             return answer != "ok" ||
+                    comes_right([&] { return decrypt(*hot.kms, made) == "campaign"; });
+           },
+       .renew = [&] { hot.renew(); }},
+      quick());
+}
+
+TEST_CASE("campaign: public halves") {
+  std::string uid, jwk;
+  {
+    const Kms kms = open();
+    uid = rsa_uid(kms);
+    jwk = kms.public_jwk(uid).value();
+  }
+  run({.name = "public_jwk, cold",
+       .operate =
+           [&] {
+             const Result<Kms> kms = try_open(options());
+             if (!kms) return word(kms);
+             const Result<std::string> got = kms->public_jwk(uid);
+             return got && *got != jwk ? "another key" : word(got);
+           }},
+      brief(1));
+  run({.name = "public_jwks, cold",
+       .operate =
+           [&] {
+             const Result<Kms> kms = try_open(options());
+             if (!kms) return word(kms);
+             const Result<std::string> got = kms->public_jwks();
+             return got && got->find(jwk.substr(1, 40)) == got->npos ? "a key is missing"
+                                                                     : word(got);
+           }},
+      brief(1));
 }
 
 TEST_CASE("campaign: cold encrypt to an RSA key") {

@@ -58,9 +58,11 @@ inline bool connects(std::string_view function) {
 }
 
 struct Operation {
-  bool probing = false;      ///< It may begin with a trial of what the token can do.
-  bool in_boundary = false;  ///< The token keeps the CEK to itself.
-  bool tells_size = false;   ///< It says so when a CEK has the wrong size.
+  bool probing = false;          ///< It may begin with a trial of what the token can do.
+  bool in_boundary = false;      ///< The token keeps the CEK to itself.
+  bool tells_size = false;       ///< It says so when a CEK has the wrong size.
+  bool tells_wrong_key = false;  ///< And so when what was wrapped does not come out.
+  bool recovering = false;       ///< It has failed once before: it is not tried a third time.
 };
 
 /// Nothing, or what is wrong with the answer ("ok" or the name of an error) to this fault.
@@ -71,7 +73,9 @@ inline std::string wrong_with(const fault::Fault& fault, std::string_view answer
   };
   if (answer == "ok") return {};
   switch (row_of(fault.code)) {
-    case Row::retried: return connects(fault.function) ? may_be({"unavailable"}) : may_be({});
+    case Row::retried:
+      if (connects(fault.function) || operation.recovering) return may_be({"unavailable"});
+      return may_be({});
     case Row::device:
     case Row::full: return may_be({"unavailable"});
     case Row::refusal: break;
@@ -81,6 +85,7 @@ inline std::string wrong_with(const fault::Fault& fault, std::string_view answer
     return sees || is_one_of(fault.function, {"C_EncryptInit", "C_Encrypt"})
                ? std::string()
                : "answered crypto_failure";
+  if (operation.tells_wrong_key && answer == "crypto_failure") return {};
   if (sees && !operation.probing) return may_be({"decryption_failed"});
   if (sees)
     return may_be({"decryption_failed", "unsupported_algorithm", "internal_error", "unavailable"});

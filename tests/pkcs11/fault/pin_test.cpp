@@ -3,11 +3,15 @@
 #include <unistd.h>
 
 #include <catch2/catch.hpp>
+#include <cstring>
 #include <set>
 
+#include "../../core/vm_flags.hpp"
+#include "crypto/secret_buffer.hpp"
 #include "faulty.hpp"
 
-// A wrong PIN is tried once: by one thread of all, and by one process of all that were forked.
+// A wrong PIN is tried once: by one thread of all, and by one process of all that were forked. The
+// right one is kept as secrets are.
 
 using namespace token;
 using faulty::module;
@@ -28,7 +32,51 @@ void lose_login() {
   module().inject("C_Login", 1, CKR_PIN_INCORRECT, 0);
 }
 
+/// The pages of this process that begin with the PIN and hold no more.
+std::vector<const char*> pages_with_pin() {
+  const std::string pin = variable("PIN");
+  std::vector<const char*> found;
+  std::ifstream maps("/proc/self/maps");
+  for (std::string line; std::getline(maps, line);) {
+    if (line.find(" rw-p ") == line.npos || line.find(" 00:00 0") == line.npos) continue;
+    char* dash = nullptr;
+    const auto first = std::strtoull(line.c_str(), &dash, 16);
+    const auto last = std::strtoull(dash + 1, nullptr, 16);
+    for (auto at = first; at < last; at += 4096) {
+      const char* const page = reinterpret_cast<const char*>(at);
+      if (std::memcmp(page, pin.c_str(), pin.size() + 1) == 0) found.push_back(page);
+    }
+  }
+  return found;
+}
+
+/// Whether each of them is locked, as far as that can be, and left out of core dumps.
+bool pin_is_guarded() {
+  const crypto::SecretBuffer other(1);
+  const auto is_locked = [](const void* page) {
+    return support::vm_flags(page).find(" lo ") != std::string::npos;
+  };
+  const bool can_be = is_locked(other.bytes(InsecureSecretAccess::token()).data());
+  const std::vector<const char*> pages = pages_with_pin();
+  for (const char* page : pages)
+    if (support::vm_flags(page).find(" dd ") == std::string::npos || is_locked(page) != can_be)
+      return false;
+  return !pages.empty();
+}
+
 }  // namespace
+
+TEST_CASE("the PIN is locked in memory and left out of core dumps, in a child, too") {
+  const faulty::Clean clean;
+  const Kms kms = open();
+  const std::string text = good_token(kms);
+  CHECK(pin_is_guarded());
+  const pid_t child = fork();
+  if (child == 0) _exit(decrypt(kms, text) == "text" && pin_is_guarded() ? 0 : 1);
+  int status = 0;
+  waitpid(child, &status, 0);
+  CHECK(status == 0);
+}
 
 TEST_CASE("a wrong PIN is given to the token once for each time it is opened") {
   const faulty::Clean clean;
@@ -36,6 +84,18 @@ TEST_CASE("a wrong PIN is given to the token once for each time it is opened") {
   wrong.slots[0].pin = "13579135";
   CHECK(support::code_of(try_open(wrong)) == "unavailable");
   CHECK(module().calls("C_Login") == 1);
+}
+
+TEST_CASE("a refused PIN leaves no session open while somebody else uses the token") {
+  const faulty::Clean clean;
+  const Kms kms = open();
+  const std::string text = good_token(kms);
+  const long sessions = module().sessions();
+  module().inject("C_Login", 1, CKR_PIN_INCORRECT, 0);
+  CHECK(support::code_of(try_open(options())) == "unavailable");
+  CHECK(module().sessions() == sessions);
+  module().clear_rules();
+  CHECK(decrypt(kms, text) == "text");
 }
 
 TEST_CASE("32 threads that lose their login try a PIN that has become wrong once") {

@@ -7,6 +7,7 @@
 #include <catch2/catch.hpp>
 #include <chrono>
 #include <mutex>
+#include <optional>
 #include <set>
 #include <sstream>
 #include <thread>
@@ -288,6 +289,54 @@ TEST_CASE("a pool opens with a slot missing, and not with all") {
   all = two_slots();
   for (HsmSlot& slot : all.hsms[0].slots) slot.token_label = "no such token";
   CHECK(support::code_of(jwekms::open(all)) == "unavailable");
+}
+
+TEST_CASE("a pool makes good every fault of one slot that the token text could not have caused") {
+  const std::string text = token_for(first + "replica");
+  for (const CekBoundary boundary : {CekBoundary::process, CekBoundary::hsm}) {
+    std::optional<Kms> kms;
+    const auto renew = [&] {
+      kms.reset();
+      kms = jwekms::open(two_slots(boundary)).value();
+      for (int i = 0; i < 4; ++i) (void)decrypt(*kms, text);
+      return true;
+    };
+    renew();
+    std::string answer;
+    fault::Options options;
+    options.codes = {CKR_SESSION_CLOSED, CKR_USER_NOT_LOGGED_IN, CKR_DEVICE_ERROR,
+                     CKR_HOST_MEMORY,    CKR_SESSION_COUNT,      CKR_GENERAL_ERROR};
+    options.max_nth = 4;
+    options.between = renew;
+    const fault::Report report = fault::campaign(
+        faults(), options,
+        [&] {
+          answer = decrypt(*kms, text);
+          return answer == "pool" ? fault::Outcome::ok : fault::Outcome::clean_error;
+        },
+        [&](const fault::Fault& fault, fault::Outcome outcome) -> std::string {
+          if (outcome == fault::Outcome::ok) return {};
+          if (fault.code != CKR_GENERAL_ERROR) return "answered " + answer;
+          // Said of the token text, or of what the token can do: one slot's word is enough.
+          return answer == "error: unavailable" ? "answered " + answer : "";
+        });
+    CHECK(report.runs > 10);
+    for (const std::string& failure : report.failures) FAIL_CHECK(failure);
+  }
+}
+
+TEST_CASE("a slot that answers all with GENERAL_ERROR is passed over like any lost one") {
+  const std::string text = token_for(first + "replica");
+  for (const CekBoundary boundary : {CekBoundary::process, CekBoundary::hsm}) {
+    const Kms kms = jwekms::open(two_slots(boundary)).value();
+    for (int i = 0; i < 4; ++i) CHECK(decrypt(kms, text) == "pool");
+    const CK_SLOT_ID slot = tokens().two.slot();
+    for (const char* function : {"C_GetTokenInfo", "C_UnwrapKey", "C_Decrypt"})
+      faults().inject_slot(function, slot, 1, CKR_GENERAL_ERROR, 0);
+    for (int i = 0; i < 20; ++i) CHECK(decrypt(kms, text) == "pool");
+    faults().clear_rules();
+    CHECK(is_taken_back(tokens().two, kms, text));
+  }
 }
 
 TEST_CASE("all slots dead is unavailable, whatever the token") {

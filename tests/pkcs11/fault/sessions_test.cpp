@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <atomic>
+#include <catch2/catch.hpp>
+#include <cstring>
+#include <thread>
+
+#include "faulty.hpp"
+
+// How many sessions are open, and how long somebody waits for one.
+
+using namespace token;
+using namespace std::chrono_literals;
+using faulty::module;
+using Clock = std::chrono::steady_clock;
+
+namespace {
+
+/// Watches the calls while it lives: decryptions under way, and sessions open, at most.
+class Watch {
+ public:
+  Watch() { module().watch(see, this); }
+  Watch(const Watch&) = delete;
+  Watch& operator=(const Watch&) = delete;
+  ~Watch() { module().watch(nullptr, nullptr); }
+  std::atomic<int> decrypting = 0, most_decrypting = 0;
+  std::atomic<long> most_sessions = 0;
+
+ private:
+  template <class Number>
+  static void raise(std::atomic<Number>& most, Number now) {
+    for (Number seen = most; now > seen && !most.compare_exchange_weak(seen, now);) continue;
+  }
+  static void see(const char* function, int before, void* context) {
+    auto& self = *static_cast<Watch*>(context);
+    if (std::strcmp(function, "C_Decrypt") == 0) {
+      const int now = before != 0 ? ++self.decrypting : --self.decrypting;
+      raise(self.most_decrypting, now);
+    }
+    raise(self.most_sessions, module().sessions());
+  }
+};
+
+struct Busy {
+  Kms kms;
+  std::string text;
+  explicit Busy(const HsmOptions& hsm)
+      : kms(try_open(hsm).value()),
+        text(make(kms, rsa_uid(kms), Alg::RSA_OAEP, Enc::A256GCM, "served")) {
+    REQUIRE(decrypt(kms, text) == "served");
+    module().reset();
+  }
+};
+
+}  // namespace
+
+TEST_CASE("as many sessions as allowed serve many threads, and no more") {
+  const faulty::Clean clean;
+  HsmOptions hsm = options();
+  hsm.max_sessions = 3;
+  hsm.session_timeout = 60s;
+  const long others = module().sessions();
+  const Busy busy(hsm);
+  module().delay("C_Decrypt", 1, 20, 0);
+  Answers wrong;
+  const Watch watch;
+  std::vector<std::thread> threads;
+  for (int i = 0; i < 16; ++i)
+    threads.emplace_back([&] {
+      for (int n = 0; n < 4; ++n)
+        if (const std::string answer = decrypt(busy.kms, busy.text); answer != "served")
+          wrong.add(answer);
+    });
+  for (std::thread& thread : threads) thread.join();
+  CHECK(wrong.in_words() == "");
+  CHECK(watch.most_decrypting == 3);
+  CHECK(watch.most_sessions == others + 3 + 1);  // one more holds the login
+}
+
+TEST_CASE("who finds all sessions at work is told so in time, and not before") {
+  const faulty::Clean clean;
+  for (const auto timeout : {0ms, 200ms}) {
+    HsmOptions hsm = options();
+    hsm.max_sessions = 1;
+    hsm.session_timeout = timeout;
+    const Busy busy(hsm);
+    module().delay("C_Decrypt", 1, 1500, 1);
+    const Watch watch;
+    std::string slow;
+    std::thread thread([&] { slow = decrypt(busy.kms, busy.text); });
+    while (watch.decrypting == 0) std::this_thread::sleep_for(1ms);
+    const Clock::time_point start = Clock::now();
+    CHECK(decrypt(busy.kms, busy.text) == "error: unavailable");
+    const Clock::duration took = Clock::now() - start;
+    CHECK(took >= timeout);
+    CHECK(took < timeout + 1s);
+    CHECK(watch.decrypting == 1);
+    thread.join();
+    CHECK(slow == "served");
+    CHECK(decrypt(busy.kms, busy.text) == "served");
+  }
+}
