@@ -165,7 +165,7 @@ class Examination {
     const Result<Outcome> outcome = slot_->run(
         [&](const Session& session) { return find_key(*slot_, session, label_, object); });
     if (!outcome) return outcome.error();
-    if (!outcome->ok()) return Error{Errc::internal_error, 0, "the HSM refused a search"};
+    if (!outcome->ok()) return refused_search;
     return object;
   }
 

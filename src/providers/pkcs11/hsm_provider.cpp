@@ -99,7 +99,7 @@ class HsmProvider final : public KeyProvider {
       const Result<Outcome> outcome =
           slot->run([&](const Session& session) { return find_keys(*slot, session, objects); });
       if (!outcome) return outcome.error();
-      if (!outcome->ok()) return Error{Errc::internal_error, 0, "the HSM refused a search"};
+      if (!outcome->ok()) return refused_search;
       for (const KeyObject& object : objects) {
         KeyInfo info = instance.info_of(*slot, object);
         if (info.uid > request.after && parse_key_uid(info.uid)) all.emplace(info.uid, info);

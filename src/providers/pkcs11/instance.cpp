@@ -113,6 +113,9 @@ KeyInfo Instance::info_of(TokenSlot& slot, const KeyObject& object) const {
     info.algs = rsa_algs();
     info.may_decrypt =
         settings_.boundary == CekBoundary::hsm ? object.may_unwrap : object.may_decrypt;
+    if (settings_.forbid_weak_keys && is_weak(object)) info.may_decrypt = false;
+    // What nobody could decrypt is not encrypted: a key that signs has a public half, too.
+    info.may_encrypt = info.may_decrypt;
     return info;
   }
   CekId id = read_cek_id(object.id);
@@ -150,7 +153,7 @@ Result<std::shared_ptr<const HsmKey>> Instance::resolve(std::string_view uid) {
   });
   if (!outcome || !outcome->ok()) {
     if (!outcome && outcome.error().code != Errc::unavailable) forget(name);
-    return outcome ? Error{Errc::internal_error, 0, "the HSM refused a search"} : outcome.error();
+    return outcome ? refused_search : outcome.error();
   }
   if (!known || !known->is_for(object)) {
     Result<std::shared_ptr<const HsmKey>> made = make_key(place->slot, object);
@@ -188,9 +191,12 @@ Result<std::shared_ptr<const HsmKey>> Instance::make_key(const std::shared_ptr<T
 
 /// A boundary key that may decrypt gives CEKs away; so does one that may sign, with the bare RSA
 /// operation.
+bool Instance::is_weak(const KeyObject& object) const noexcept {
+  return settings_.boundary == CekBoundary::hsm && (object.may_decrypt || object.may_sign);
+}
+
 Result<void> Instance::check_weak(const KeyObject& object) const {
-  if (settings_.boundary != CekBoundary::hsm || (!object.may_decrypt && !object.may_sign))
-    return {};
+  if (!is_weak(object)) return {};
   if (settings_.forbid_weak_keys)
     return Error{Errc::forbidden, 0, "the key may bring a CEK out of the HSM"};
   if (warn_)

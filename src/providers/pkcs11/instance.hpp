@@ -21,6 +21,9 @@
 
 namespace jwekms::pkcs11 {
 
+/// A token that does not search is out of order, and not without keys.
+inline constexpr Error refused_search{Errc::unavailable, 0, "the HSM refused a search"};
+
 /// What an HSM instance was configured to be; the same in a forked child.
 struct InstanceSettings {
   const Model* model = nullptr;
@@ -84,6 +87,7 @@ class Instance {
   };
   [[nodiscard]] Result<std::shared_ptr<const HsmKey>> make_key(
       const std::shared_ptr<TokenSlot>& slot, const KeyObject& object);
+  [[nodiscard]] bool is_weak(const KeyObject& object) const noexcept;
   [[nodiscard]] Result<void> check_weak(const KeyObject& object) const;
 
   const std::shared_ptr<const crypto::Library> library_;
