@@ -136,13 +136,13 @@ KeyInfo Instance::info_of(TokenSlot& slot, const KeyObject& object) const {
 Result<std::shared_ptr<const HsmKey>> Instance::resolve(std::string_view uid) {
   const Clock::time_point now = Clock::now();
   std::string name(uid);
-  std::shared_ptr<const HsmKey> known;
+  Cached known;
   {
     const std::lock_guard lock(cache_mutex_);
     const auto found = cache_.find(name);
     if (found != cache_.end()) {
       if (now < found->second.good_until) return found->second.key;
-      known = found->second.key;
+      known = found->second;
     }
   }
   const Result<Place> place = place_of(uid);
@@ -155,15 +155,16 @@ Result<std::shared_ptr<const HsmKey>> Instance::resolve(std::string_view uid) {
     if (!outcome && outcome.error().code != Errc::unavailable) forget(name);
     return outcome ? refused_search : outcome.error();
   }
-  if (!known || !known->is_for(object)) {
+  known.object.handle = object.handle;
+  if (!known.key || known.object != object) {
     Result<std::shared_ptr<const HsmKey>> made = make_key(place->slot, object);
     if (!made) return made;
-    known = *std::move(made);
+    known = {*std::move(made), std::move(object), {}};
   }
+  known.good_until = now + cache_time;
   const std::lock_guard lock(cache_mutex_);
   if (cache_.size() >= cache_entries) cache_.clear();
-  cache_[std::move(name)] = {known, now + cache_time};
-  return known;
+  return (cache_[std::move(name)] = std::move(known)).key;
 }
 
 void Instance::forget(const std::string& uid) {

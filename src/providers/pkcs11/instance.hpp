@@ -83,6 +83,7 @@ class Instance {
   using Clock = std::chrono::steady_clock;
   struct Cached {
     std::shared_ptr<const HsmKey> key;
+    KeyObject object;  ///< What the key was made from.
     Clock::time_point good_until;
   };
   [[nodiscard]] Result<std::shared_ptr<const HsmKey>> make_key(

@@ -33,6 +33,7 @@ struct KeyObject {
   [[nodiscard]] bool is_aes() const noexcept {
     return object_class == CKO_SECRET_KEY && key_type == CKK_AES;
   }
+  bool operator==(const KeyObject&) const = default;
 };
 
 /// What CKA_ID says of a CEK that was unwrapped into a token: `jwekms:<enc>:<nonce>:<parent UID>`.

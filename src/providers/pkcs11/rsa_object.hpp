@@ -35,7 +35,6 @@ class RsaObject {
             const KeyObject& key, std::shared_ptr<const crypto::RsaPublicKey> public_key,
             bool raw_allowed);
 
-  [[nodiscard]] const Locator& locator() const noexcept { return key_.locator(); }
   [[nodiscard]] const TokenSlot& slot() const noexcept { return *slot_; }
   [[nodiscard]] const crypto::RsaPublicKey& public_key() const noexcept { return *public_key_; }
 
