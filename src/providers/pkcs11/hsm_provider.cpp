@@ -119,7 +119,6 @@ class HsmProvider final : public KeyProvider {
     Instance& instance = instance_.get();
     const Result<Instance::Place> place = instance.place_of(uid);
     if (!place) return place.error();
-    if (settings_.reserved->is(*place->slot, place->label)) return reserved_key;
     KeyObject object;
     // The search comes first, alone: a destruction that is repeated finds nothing.
     Result<Outcome> outcome = place->slot->run([&](const Session& session) {
@@ -127,8 +126,10 @@ class HsmProvider final : public KeyProvider {
     });
     const bool searched = outcome && outcome->ok();
     if (searched)
-      outcome = place->slot->run(
-          [&](const Session& session) { return destroy_key(*place->slot, session, object); });
+      outcome = place->slot->run([&](const Session& session) -> Result<Step> {
+        if (settings_.reserved->is(*place->slot, place->label)) return reserved_key;
+        return destroy_key(*place->slot, session, object);
+      });
     // Gone since the search: by a first attempt whose answer was lost, or by somebody else.
     if (!outcome && searched && outcome.error().code == Errc::not_found) outcome = Outcome{};
     instance.forget(std::string(uid));

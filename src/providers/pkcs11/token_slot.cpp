@@ -81,7 +81,7 @@ TokenSlot::~TokenSlot() {
 
 TokenSlot::Name TokenSlot::token() {
   const std::lock_guard lock(attaching_);
-  return {settings_.slot.token_label, settings_.slot.token_serial};
+  return name_;
 }
 
 // ---- The table of PKCS#11 faults, and what is done about each ----
@@ -229,6 +229,7 @@ Fault TokenSlot::attach() {
   const std::optional<Token> token = find_token();
   if (!token) return Fault::device;
   slot_id_ = token->slot_id;
+  name_ = {token->label, token->serial};
   CK_SESSION_HANDLE anchor = CK_INVALID_HANDLE;
   const CK_RV opened = open_session(anchor);
   if (opened != CKR_OK)
