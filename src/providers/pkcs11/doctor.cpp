@@ -433,7 +433,7 @@ Result<std::vector<HsmFinding>> doctor(const HsmOptions& options) {
   if (!library) return library.error();
   const Result<InstanceSettings> settings = read_settings(options, 0);
   if (!settings) return settings.error();
-  const Instance instance(*library, *settings, nullptr, nullptr, {});
+  const Instance instance(*library, *settings, nullptr, {});
   const Result<std::string> label = new_label(**library);
   if (!label) return label.error();
   std::vector<HsmFinding> all;

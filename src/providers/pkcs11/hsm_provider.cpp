@@ -273,6 +273,10 @@ Result<std::vector<std::shared_ptr<KeyProvider>>> open_hsms(
     const WarningSink& warn, const Policy& policy) {
   std::vector<HsmInstance> instances;
   const auto reserved = std::make_shared<ReservedKey>();
+  const auto budgets = std::make_shared<const core::PerProcess<Budgets>>(
+      [counter](Budgets*, std::shared_ptr<const core::ForkMark> mark) {
+        return std::make_unique<Budgets>(counter, std::move(mark));
+      });
   for (std::size_t i = 0; i < options.size(); ++i) {
     const auto before = std::ranges::count_if(
         options.first(i), [&](const HsmOptions& o) { return o.model == options[i].model; });
@@ -280,7 +284,7 @@ Result<std::vector<std::shared_ptr<KeyProvider>>> open_hsms(
         read_settings(options[i], static_cast<std::uint32_t>(before));
     if (!settings) return settings.error();
     settings->reserved = reserved;
-    instances.emplace_back(library, *std::move(settings), counter, warn);
+    instances.emplace_back(library, *std::move(settings), budgets, warn);
   }
   Result<Pools> pools = make_pools(pool_options, instances, warn);
   if (!pools) return pools.error();

@@ -74,11 +74,10 @@ Result<InstanceSettings> read_settings(const HsmOptions& options, std::uint32_t 
 }
 
 Instance::Instance(std::shared_ptr<const crypto::Library> library, const InstanceSettings& settings,
-                   std::shared_ptr<core::EncryptionCounter> counter,
-                   std::shared_ptr<const core::ForkMark> mark, WarningSink warn)
+                   std::shared_ptr<const core::PerProcess<Budgets>> budgets, WarningSink warn)
     : library_(std::move(library)),
       settings_(settings),
-      budgets_(std::move(counter), std::move(mark)),
+      budgets_(std::move(budgets)),
       warn_(std::move(warn)) {
   const std::shared_ptr<Module> module =
       Module::get(settings.module_path, settings.init_args, settings.module_is_ours);
@@ -186,7 +185,8 @@ Result<std::shared_ptr<const HsmKey>> Instance::make_key(const std::shared_ptr<T
   }
   if (settings_.reserved->is(*slot, object.label)) return reserved_key;
   if (!object.is_aes()) return Error{Errc::crypto_failure, 0, "the HSM key is neither RSA nor AES"};
-  std::shared_ptr<crypto::EncryptionBudget> budget = budgets_.of(info.uid);
+  std::shared_ptr<crypto::EncryptionBudget> budget =
+      budgets_->get().of(info.uid, slot->token(), object.label);
   return make_aes_key(library_, std::move(info), slot, object, std::move(budget));
 }
 

@@ -49,10 +49,9 @@ struct InstanceSettings {
 /// One HSM instance in this process: its slots, and the keys that were looked up. Thread-safe.
 class Instance {
  public:
-  /// @param counter  may be null; @param mark  of this process. See Budgets.
+  /// @param budgets  null: there will be no AES keys.
   Instance(std::shared_ptr<const crypto::Library> library, const InstanceSettings& settings,
-           std::shared_ptr<core::EncryptionCounter> counter,
-           std::shared_ptr<const core::ForkMark> mark, WarningSink warn);
+           std::shared_ptr<const core::PerProcess<Budgets>> budgets, WarningSink warn);
 
   struct Place {
     std::shared_ptr<TokenSlot> slot;
@@ -93,7 +92,7 @@ class Instance {
 
   const std::shared_ptr<const crypto::Library> library_;
   const InstanceSettings& settings_;
-  Budgets budgets_;
+  const std::shared_ptr<const core::PerProcess<Budgets>> budgets_;
   const WarningSink warn_;
   std::vector<std::shared_ptr<TokenSlot>> slots_;
   std::mutex creating_;
