@@ -60,6 +60,8 @@ Result<InstanceSettings> read_settings(const HsmOptions& options, std::uint32_t 
     if (slot.login == HsmLogin::user) {
       Result<std::shared_ptr<const Pin>> read = read_pin(slot.pin);
       if (!read) return read.error();
+      // A token would count it as one of the few wrong ones that it takes.
+      if ((*read)->size() == 0) return bad("an HSM's PIN is empty");
       pin = *std::move(read);
     }
     HsmSlot without_pin = slot;
