@@ -782,8 +782,10 @@ jwekms_status jwekms_public_jwk(const jwekms_ctx* ctx, const char* kid, size_t k
                                 size_t* out_len, jwekms_error* error);
 
 /// The public halves of all active RSA keys that may encrypt, as a JWK Set, JSON (RFC 7517 §5),
-/// except those of a jwekms_provider, which lists none. The set may grow between a question for its
-/// size and the call: try again on JWEKMS_BUFFER_TOO_SMALL.
+/// except those of a jwekms_provider, which lists none. A key that is of no use is left out; while
+/// the database or an HSM is out of reach there is no set, so that nobody takes its keys for gone.
+/// The set may grow between a question for its size and the call: try again on
+/// JWEKMS_BUFFER_TOO_SMALL.
 /// Errors: unavailable, buffer_too_small.
 jwekms_status jwekms_public_jwks(const jwekms_ctx* ctx, char* out, size_t* out_len,
                                  jwekms_error* error);

@@ -37,7 +37,8 @@ struct HsmSlot {
   std::string token_label{};   ///< Without the padding; empty: whatever it is.
   std::string token_serial{};  ///< Likewise.
   std::optional<std::uint64_t> slot_id{};  ///< CK_SLOT_ID.
-  /// The PIN, or where it is: "file:/path" (a last newline is left out), "env:NAME". Never logged.
+  /// The PIN, or where it is: "file:/path" (a last newline is left out), "env:NAME". Not empty,
+  /// unless nobody logs in: tokens with a PIN pad of their own are not served. Never logged.
   std::string pin{};
   HsmLogin login = HsmLogin::user;  ///< Whether the token wants a PIN.
 };

@@ -157,7 +157,10 @@ class JWEKMS_API Kms {
                                           std::string_view prefix = {}) const;
   /// The public half as a JWK. Errors: not_found, crypto_failure (a symmetric key).
   [[nodiscard]] Result<std::string> public_jwk(std::string_view kid) const;
-  /// The public halves of all active RSA keys, as a JWK Set (RFC 7517 §5).
+  /// The public halves of all active RSA keys that may encrypt, as a JWK Set (RFC 7517 §5). A key
+  /// that is of no use, such as one of two in an HSM under one label, is left out. While the
+  /// database or an HSM is out of reach there is no set: nobody is to take its keys for gone.
+  /// Errors: unavailable, internal_error.
   [[nodiscard]] Result<std::string> public_jwks() const;
   /// Gives a key another name, for the `kid` of an issuer.
   /// Errors: not_found, forbidden, conflict, bad_request.

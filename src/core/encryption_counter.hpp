@@ -9,8 +9,8 @@
 namespace jwekms::core {
 
 /// Counts the encryptions under keys, durably and for all processes that share it. A key is known
-/// by its UID alone: one that takes the UID of another goes on with its count. Thread-safe, and
-/// usable in a forked child.
+/// by a name alone, mostly its UID: one that takes the UID of another goes on with its count.
+/// Thread-safe, and usable in a forked child.
 class EncryptionCounter {
  public:
   EncryptionCounter() = default;

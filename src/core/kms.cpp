@@ -115,6 +115,19 @@ Result<std::string> Kms::public_jwk(std::string_view kid) const {
 
 namespace {
 
+/// Whether an error tells of one key alone: it is gone, or is of no use here, as two keys under one
+/// label are not.
+[[nodiscard]] bool is_the_keys_own(const Error& error) noexcept {
+  return error.code == Errc::not_found || error.code == Errc::forbidden ||
+         error.code == Errc::crypto_failure || error.code == Errc::internal_error;
+}
+
+[[nodiscard]] Result<std::string> public_half(Call& call, std::string_view uid) {
+  const Result<std::shared_ptr<const Key>> key = call.kms().gate.key(call, uid, Operation::publish);
+  if (!key) return key.error();
+  return (*key)->public_jwk();
+}
+
 /// Adds the public halves of one provider's active RSA keys, with commas between.
 [[nodiscard]] Result<void> add_public_halves(Call& call, std::string_view prefix,
                                              std::string& set) {
@@ -128,11 +141,9 @@ namespace {
     for (const KeyInfo& info : page->keys) {
       if (info.type != KeyType::rsa || info.state != KeyState::active || !info.may_encrypt)
         continue;
-      const Result<std::shared_ptr<const Key>> key = gate.key(call, info.uid, Operation::publish);
-      // Destroyed by somebody since the page was read: rightly left out.
-      if (!key && key.error().code == Errc::not_found) continue;
-      if (!key) return key.error();
-      const Result<std::string> jwk = (*key)->public_jwk();
+      const Result<std::string> jwk = public_half(call, info.uid);
+      // Of the others senders are to know all the same. An outage is no reason to leave any out.
+      if (!jwk && is_the_keys_own(jwk.error())) continue;
       if (!jwk) return jwk.error();
       if (!set.ends_with('[')) set += ',';
       set += *jwk;

@@ -5,6 +5,7 @@
 
 #include <catch2/catch.hpp>
 #include <csignal>
+#include <map>
 
 #include "token.hpp"
 
@@ -101,6 +102,48 @@ TEST_CASE("encryptions under an HSM key are leased from the database and stop at
   const std::string last = encrypt_once(full, key.uid);
   set_count(database, key.uid, limit);
   CHECK(decrypt(try_open(options(), database).value(), last) == "counted");
+}
+
+TEST_CASE("two UIDs of one key share its count, however its slot is described") {
+  if (!expected().gcm) return;  // refused: keys_test.cpp
+  const support::TempDir dir;
+  const DirKey key("two-uids");
+  const auto opened = [&] {
+    Options all;
+    all.hsms = {options(), options()};
+    const Kms keep = open();
+    const Raw raw;
+    all.hsms[1].slots[0] = {.number = 3, .slot_id = raw.slot, .pin = variable("PIN")};
+    all.database.path = dir.file("keys");
+    all.policy = Policy::permissive();
+    all.on_warning = [](std::string_view) {};
+    return jwekms::open(all);
+  };
+  const std::string other = "hsm::" + expected().model + "_1::3::two-uids";
+  const Kms kms = opened().value();
+  const std::string text = encrypt_once(kms, key.uid);
+  CHECK(decrypt(kms, text, other) == "counted");
+  CHECK(decrypt(kms, encrypt_once(kms, other), key.uid) == "counted");
+  // One count for each UID, and one for the key.
+  std::map<std::string, std::int64_t> counts;
+  {
+    SQLite::Database database = raw_database(dir.file("keys"));
+    SQLite::Statement all(database, "SELECT uid, taken FROM encryption_counts");
+    while (all.executeStep())
+      counts[std::string(static_cast<const char*>(all.getColumn(0).getBlob()),
+                         static_cast<std::size_t>(all.getColumn(0).getBytes()))] =
+          all.getColumn(1).getInt64();
+  }
+  REQUIRE(counts.size() == 3);
+  std::string own;
+  for (const auto& [name, taken] : counts) {
+    CHECK(taken == 64);
+    if (name != key.uid && name != other) own = name;
+  }
+  set_count(dir.file("keys"), own, limit);
+  const Kms full = opened().value();
+  CHECK(encrypt_once(full, key.uid) == "error: forbidden");
+  CHECK(encrypt_once(full, other) == "error: forbidden");
 }
 
 TEST_CASE("two processes share an HSM key's count") {

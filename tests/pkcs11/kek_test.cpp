@@ -26,6 +26,11 @@ bool serves(const Kms& kms, const std::string& uid) {
   return decrypt(kms, token::encrypt(kms, uid, Alg::RSA_OAEP, Enc::A256GCM, "kept")) == "kept";
 }
 
+CK_SLOT_ID slot_id() {
+  const Kms keep = open();
+  return Raw().slot;
+}
+
 template <class Work>
 bool in_child(Work work) {
   const pid_t child = fork();
@@ -75,15 +80,21 @@ TEST_CASE("a key that guards a database serves no JWE") {
   const WrappingKey key("kek-reserved", Use::gcm);
   const std::string before = token::encrypt(open(), key.uid, Alg::dir, Enc::A256GCM, "x");
   Options all = with_kek(dir.file("keys"), key.uid);
-  // The same token by another number: another UID of the same key.
+  // The same token by other numbers, and however it is described: other UIDs of the same key.
   all.hsms[0].slots.push_back(all.hsms[0].slots[0]);
   all.hsms[0].slots[1].number = 7;
+  all.hsms[0].slots.push_back({.number = 8, .slot_id = slot_id(), .pin = variable("PIN")});
   all.hsms.push_back(options());
   const Kms kms = jwekms::open(all).value();
   const std::string label = "kek-reserved";
   const std::string model = std::string("hsm::") + expected().model;
-  for (const std::string& uid : {key.uid, model + "::7::" + label, model + "_1::0::" + label}) {
+  for (const std::string& uid :
+       {key.uid, model + "::7::" + label, model + "::8::" + label, model + "_1::0::" + label}) {
     INFO(uid);
+    // In a child that has not looked at the token yet, too.
+    CHECK(in_child([&] {
+      return support::code_of(kms.set_key_state(uid, KeyState::destroyed)) == "forbidden";
+    }));
     CHECK(token::encrypt(kms, uid, Alg::dir, Enc::A256GCM, "x") == "error: forbidden");
     CHECK(decrypt(kms, before, uid) == "error: forbidden");
     CHECK(support::code_of(kms.describe_key(uid)) == "forbidden");

@@ -10,6 +10,7 @@ namespace {
 constexpr CK_BBOOL yes = CK_TRUE;
 constexpr CK_BBOOL no = CK_FALSE;
 constexpr CK_ULONG not_available = ~CK_ULONG{0};
+constexpr std::size_t most_objects = 1 << 20;
 }  // namespace
 
 void Template::add(CK_ATTRIBUTE_TYPE type, const void* value, std::size_t size) noexcept {
@@ -77,6 +78,9 @@ CK_RV find_objects(const Session& session, Template& wanted, std::vector<CK_OBJE
   for (;;) {
     CK_ULONG count = 0;
     rv = session.f->C_FindObjects(session.handle, batch.data(), batch.size(), &count);
+    // More than there is room for, or without an end.
+    if (rv == CKR_OK && (count > batch.size() || found.size() > most_objects))
+      rv = CKR_DEVICE_ERROR;
     if (rv != CKR_OK || count == 0) break;
     found.insert(found.end(), batch.begin(), batch.begin() + static_cast<std::ptrdiff_t>(count));
   }

@@ -15,8 +15,8 @@ namespace jwekms::pkcs11 {
 
 /// How the size of an unwrapped CEK is learnt.
 enum class CekSize : std::uint8_t {
-  reported,   ///< CKA_VALUE_LEN.
-  by_digest,  ///< It reads 0 (SoftHSM); where C_DigestKey pads tells (crypto/sha256_block.hpp).
+  reported = 1,   ///< CKA_VALUE_LEN.
+  by_digest = 2,  ///< It reads 0 (SoftHSM); where C_DigestKey pads tells (crypto/sha256_block.hpp).
 };
 
 /// One RSA-OAEP ciphertext, of the modulus's length and below it, and the key to open it.

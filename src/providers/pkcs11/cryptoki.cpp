@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "providers/pkcs11/cryptoki.hpp"
 
+#include <algorithm>
 #include <array>
 
 namespace jwekms::pkcs11 {
@@ -61,6 +62,23 @@ bool is_lost(Step step) noexcept {
          fault != Fault::suspect;
 }
 
+bool is_inability(CK_RV rv) noexcept {
+  constexpr CK_RV codes[] = {CKR_ARGUMENTS_BAD,
+                             CKR_ATTRIBUTE_READ_ONLY,
+                             CKR_ATTRIBUTE_SENSITIVE,
+                             CKR_ATTRIBUTE_TYPE_INVALID,
+                             CKR_ATTRIBUTE_VALUE_INVALID,
+                             CKR_FUNCTION_NOT_SUPPORTED,
+                             CKR_KEY_FUNCTION_NOT_PERMITTED,
+                             CKR_KEY_TYPE_INCONSISTENT,
+                             CKR_MECHANISM_INVALID,
+                             CKR_MECHANISM_PARAM_INVALID,
+                             CKR_TEMPLATE_INCOMPLETE,
+                             CKR_TEMPLATE_INCONSISTENT,
+                             CKR_UNWRAPPING_KEY_TYPE_INCONSISTENT};
+  return std::ranges::find(codes, rv) != std::end(codes);
+}
+
 const char* name_of(CK_RV rv) noexcept {
   switch (rv) {
 #define JWEKMS_CKR(code) \
@@ -109,6 +127,7 @@ const char* name_of(CK_RV rv) noexcept {
     JWEKMS_CKR(CKR_TOKEN_NOT_RECOGNIZED);
     JWEKMS_CKR(CKR_TOKEN_WRITE_PROTECTED);
     JWEKMS_CKR(CKR_UNWRAPPING_KEY_HANDLE_INVALID);
+    JWEKMS_CKR(CKR_UNWRAPPING_KEY_TYPE_INCONSISTENT);
     JWEKMS_CKR(CKR_USER_ALREADY_LOGGED_IN);
     JWEKMS_CKR(CKR_USER_NOT_LOGGED_IN);
     JWEKMS_CKR(CKR_USER_PIN_NOT_INITIALIZED);

@@ -42,6 +42,10 @@ enum class Fault : std::uint8_t {
 /// nor what the token is like.
 [[nodiscard]] bool is_lost(Step step) noexcept;
 
+/// Whether a code says that the token does not do a thing with this mechanism, template or key,
+/// now or ever. Of a template it may also speak because of what was unwrapped.
+[[nodiscard]] bool is_inability(CK_RV rv) noexcept;
+
 /// CKR_...; "CKR_?" for one that is not in the standard.
 [[nodiscard]] const char* name_of(CK_RV rv) noexcept;
 

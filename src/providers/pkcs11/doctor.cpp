@@ -31,12 +31,20 @@ constexpr Error left_behind{
   return "CKR_ 0x" + digits;
 }
 
-/// How a trial ended: the call and its code; or, where the calls went well, what came of them.
-[[nodiscard]] std::string ending(std::string_view why, CK_RV rv) {
-  std::string text(why);
-  const bool is_call = why.starts_with("C_") || why.starts_with("CKM_");
-  if (is_call && rv != CKR_OK) text += ' ' + code_of(rv);
+/// How a trial ended in a failure: the call and its code, and what was wrong if the code was not.
+[[nodiscard]] std::string failure(std::string_view call, CK_RV rv, std::string_view wrong = {}) {
+  std::string text(call);
+  text += ' ' + code_of(rv);
+  if (!wrong.empty()) {
+    text += ": ";
+    text += wrong;
+  }
   return text;
+}
+template <class Way>
+[[nodiscard]] std::string failure(const Trial<Way>& trial) {
+  return trial.wrong == nullptr ? failure(trial.at, trial.rv)
+                                : failure(trial.at, CKR_OK, trial.wrong);
 }
 
 /// Destroys all token objects that carry one of the labels, whatever they are.
@@ -73,12 +81,12 @@ class Examination {
   [[nodiscard]] Result<std::vector<HsmFinding>> run() {
     const Result<void> examined = examine();
     if (!examined && !made_keys_) return examined.error();
-    const Result<bool> swept = sweep_insistently();
+    const Result<void> swept = sweep_insistently();
     if (!examined) return swept ? examined.error() : left_behind;
     if (!swept) return left_behind;
-    if (!*swept) destroys_ = false;
     if (made_keys_)
-      found(destroys_ ? HsmVerdict::can : HsmVerdict::cannot, "keys: destroy", "C_DestroyObject",
+      found(destroyed_ == CKR_OK ? HsmVerdict::can : HsmVerdict::cannot, "keys: destroy",
+            destroyed_ == CKR_OK ? "C_DestroyObject" : failure("C_DestroyObject", destroyed_),
             "keys labelled jwekms-doctor-... stay on the token; remove them with its own tools");
     return std::move(findings_);
   }
@@ -93,6 +101,8 @@ class Examination {
     findings_.push_back(
         {slot_->number(), verdict, std::move(what), std::move(how), good ? "" : means, needed});
   }
+
+  [[nodiscard]] std::string last_failure() const { return findings_.back().how; }
 
   [[nodiscard]] Result<void> examine() {
     TokenFacts facts;
@@ -118,12 +128,17 @@ class Examination {
     });
     if (!outcome) {
       if (outcome.error().code == Errc::unavailable) return outcome.error();
-      how = outcome.error().text;
+      how = failure(progress.at, CKR_OK, outcome.error().text);
       return Came::nowhere;
     }
-    how = ending(progress.at, outcome->rv);
-    if (!outcome->ok()) return Came::nowhere;
-    return progress.wrong ? Came::wrong : Came::good;
+    if (!outcome->ok()) {
+      how = failure(progress.at, outcome->rv);
+      return Came::nowhere;
+    }
+    how = progress.at;
+    if (progress.wrong == nullptr) return Came::good;
+    how = failure(progress.at, progress.code, progress.wrong);
+    return Came::wrong;
   }
 
   /// Whether the token can do something. Errors: unavailable.
@@ -165,26 +180,21 @@ class Examination {
     const Result<Outcome> outcome = slot_->run(
         [&](const Session& session) { return find_key(*slot_, session, label_, object); });
     if (!outcome) return outcome.error();
-    if (!outcome->ok()) return Error{Errc::internal_error, 0, "the HSM refused a search"};
+    if (!outcome->ok()) return refused_search;
     return object;
   }
 
-  /// Destroys what was made. False: the token would not. Errors: unavailable.
-  [[nodiscard]] Result<bool> sweep() {
-    const Result<Outcome> outcome = slot_->run([&](const Session& session) {
-      return destroy_labelled(*slot_, session, {label_, cek_label()});
-    });
+  /// Destroys what was made, and notes it when the token would not. Errors: unavailable.
+  [[nodiscard]] Result<void> sweep() { return destroy({label_, cek_label()}); }
+  [[nodiscard]] Result<void> destroy(std::initializer_list<std::string> labels) {
+    const Result<Outcome> outcome = slot_->run(
+        [&](const Session& session) { return destroy_labelled(*slot_, session, labels); });
     if (!outcome) return outcome.error();
-    return outcome->ok();
-  }
-  [[nodiscard]] Result<void> sweep_between() {
-    const Result<bool> swept = sweep();
-    if (!swept) return swept.error();
-    destroys_ &= *swept;
+    if (!outcome->ok()) destroyed_ = outcome->rv;
     return {};
   }
-  [[nodiscard]] Result<bool> sweep_insistently() {
-    Result<bool> swept = sweep();
+  [[nodiscard]] Result<void> sweep_insistently() {
+    Result<void> swept = sweep();
     for (int i = 1; !swept && i < sweep_attempts; ++i) {
       std::this_thread::sleep_for(sweep_interval);
       swept = sweep();
@@ -207,19 +217,20 @@ class Examination {
     constexpr const char* elsewhere = "keys of this size must be made with the HSM's own tools";
     const Result<bool> made = make_rsa("RSA-2048: create", 2048, CekBoundary::process, elsewhere);
     if (!made) return made.error();
-    if (const Result<void> r = *made ? with_rsa_key() : without_rsa_key(); !r) return r;
-    if (const Result<void> r = sweep_between(); !r) return r;
+    if (const Result<void> r = *made ? with_rsa_key() : without_rsa_key(last_failure()); !r)
+      return r;
+    if (const Result<void> r = sweep(); !r) return r;
     for (const std::uint32_t bits : {3072U, 4096U}) {
       const Result<bool> larger = make_rsa("RSA-" + std::to_string(bits) + ": create", bits,
                                            CekBoundary::process, elsewhere);
       if (!larger) return larger.error();
-      if (const Result<void> r = sweep_between(); !r) return r;
+      if (const Result<void> r = sweep(); !r) return r;
     }
     const Result<bool> guarded =
         make_rsa("RSA-2048 that only unwraps: create", 2048, CekBoundary::hsm,
                  "keys for the HSM boundary must be made with the HSM's own tools");
     if (!guarded) return guarded.error();
-    return sweep_between();
+    return sweep();
   }
 
   [[nodiscard]] static bool is_examined(const AlgRow& alg) noexcept {
@@ -246,8 +257,8 @@ class Examination {
   static constexpr const char* bare = "bare RSA: decrypt";
   static constexpr const char* bare_means = "raw_rsa_fallback is of no use";
 
-  [[nodiscard]] Result<void> without_rsa_key() {
-    constexpr const char* how = "not examined: no RSA key could be made";
+  [[nodiscard]] Result<void> without_rsa_key(const std::string& failure) {
+    const std::string how = "not examined: " + failure;
     for (const AlgRow& alg : alg_table) {
       if (!is_examined(alg)) continue;
       found_for(alg, in_process, false, how, process_means, needs(alg, CekBoundary::process));
@@ -273,7 +284,7 @@ class Examination {
     const Result<Trial<OaepWay>> raw = key.try_oaep(row(Alg::RSA_OAEP), OaepWay::raw);
     if (!raw) return raw.error();
     found(raw->way ? HsmVerdict::can : HsmVerdict::cannot, bare,
-          raw->way ? "CKM_RSA_X_509" : ending(raw->why, raw->rv), bare_means);
+          raw->way ? "CKM_RSA_X_509" : failure(*raw), bare_means);
     return {};
   }
 
@@ -282,7 +293,7 @@ class Examination {
     if (!trial) return trial.error();
     std::string how = "CKM_RSA_PKCS_OAEP";
     if (!trial->way) {
-      how = ending(trial->why, trial->rv);
+      how = failure(*trial);
       if (raw_allowed_) {
         trial = key.try_oaep(alg, OaepWay::raw);
         if (!trial) return trial.error();
@@ -299,7 +310,7 @@ class Examination {
     if (!trial) return trial.error();
     std::string how = "C_UnwrapKey, CKM_AES_GCM";
     if (trial->way == CekSize::by_digest) how += "; its size by C_DigestKey";
-    if (!trial->way) how = ending(trial->why, trial->rv);
+    if (!trial->way) how = failure(*trial);
     const bool can = trial->way.has_value();
     found_for(alg, in_hsm, can, how, hsm_means, needs(alg, CekBoundary::hsm));
     if (can) return try_keeping(key, alg);
@@ -316,18 +327,24 @@ class Examination {
     if (!wrapped) return wrapped.error();
     const JoseHeader header{};
     KeyObject object;
-    const Result<void> kept =
-        key.unwrap_to_token({alg, enc, header, {*wrapped}}, cek_label(), cek_label(), object);
-    if (!kept && kept.error().code == Errc::unavailable) return kept;
-    found_for(alg, keep, kept.has_value(), kept ? "C_UnwrapKey" : kept.error().text, keep_means);
-    const Result<Outcome> destroyed = slot_->run(
-        [&](const Session& session) { return destroy_labelled(*slot_, session, {cek_label()}); });
-    if (!destroyed) return destroyed.error();
-    destroys_ &= destroyed->ok();
-    return {};
+    const Result<Outcome> kept =
+        key.try_to_keep({alg, enc, header, {*wrapped}}, cek_label(), cek_label(), object);
+    if (!kept && kept.error().code == Errc::unavailable) return kept.error();
+    std::string how = "C_UnwrapKey";
+    if (!kept)
+      how = failure(how, CKR_OK, kept.error().text);
+    else if (!kept->ok())
+      how = failure(how, kept->rv);
+    found_for(alg, keep, kept && kept->ok(), std::move(how), keep_means);
+    return destroy({cek_label()});
   }
 
   // ---- AES ----
+
+  static constexpr const char* dir_encrypt = "dir: encrypt";
+  static constexpr const char* dir_encrypt_means = "no tokens are made with AES keys in this HSM";
+  static constexpr const char* dir_decrypt = "dir: decrypt";
+  static constexpr const char* dir_decrypt_means = "tokens with dir for keys in this HSM fail";
 
   [[nodiscard]] Result<void> aes() {
     const Result<bool> made =
@@ -337,8 +354,9 @@ class Examination {
                return generate_aes(*slot_, session, label_, label_, 32, object);
              });
     if (!made) return made.error();
-    if (const Result<void> r = *made ? with_aes_key() : Result<void>(); !r) return r;
-    return sweep_between();
+    if (const Result<void> r = *made ? with_aes_key() : without_aes_key(last_failure()); !r)
+      return r;
+    return sweep();
   }
 
   [[nodiscard]] Result<void> with_aes_key() {
@@ -353,19 +371,31 @@ class Examination {
         return trial(*library_, session, key, progress);
       };
     };
-    const Result<bool> encrypts = ability(
-        "dir: encrypt", "no tokens are made with AES keys in this HSM", with_key(try_gcm_encrypt));
+    std::string not_by_gcm;
+    const Result<bool> encrypts =
+        ability(dir_encrypt, dir_encrypt_means, with_key(try_gcm_encrypt));
     if (!encrypts) return encrypts.error();
-    const Result<bool> decrypts = ability(
-        "dir: decrypt", "tokens with dir for keys in this HSM fail", with_key(try_gcm_decrypt));
+    if (!*encrypts) not_by_gcm = last_failure();
+    const Result<bool> decrypts =
+        ability(dir_decrypt, dir_decrypt_means, with_key(try_gcm_decrypt));
     if (!decrypts) return decrypts.error();
-    return key_encryption_key(*encrypts && *decrypts);
+    if (!*decrypts) not_by_gcm = last_failure();
+    return key_encryption_key(not_by_gcm);
   }
 
-  [[nodiscard]] Result<void> key_encryption_key(bool by_gcm) {
+  [[nodiscard]] Result<void> without_aes_key(const std::string& failure) {
+    const std::string how = "not examined: " + failure;
+    found(HsmVerdict::cannot, dir_encrypt, how, dir_encrypt_means);
+    found(HsmVerdict::cannot, dir_decrypt, how, dir_decrypt_means);
+    return key_encryption_key(how);
+  }
+
+  /// @param not_by_gcm  why AES-GCM is not to be had; empty: it is.
+  [[nodiscard]] Result<void> key_encryption_key(const std::string& not_by_gcm) {
     constexpr const char* means = "key_encryption_key cannot go this way";
+    const bool by_gcm = not_by_gcm.empty();
     found(by_gcm ? HsmVerdict::can : HsmVerdict::cannot, "key-encryption key: AES-GCM",
-          by_gcm ? "CKM_AES_GCM" : "see dir", means);
+          by_gcm ? "CKM_AES_GCM" : not_by_gcm, means);
     const Result<bool> wraps = ability("key-encryption key: AES key wrap", means, try_key_wrap);
     if (!wraps) return wraps.error();
     return {};
@@ -406,7 +436,7 @@ class Examination {
   const std::shared_ptr<TokenSlot> slot_;
   const std::string label_;
   bool made_keys_ = false;
-  bool destroys_ = true;
+  CK_RV destroyed_ = CKR_OK;
   std::vector<HsmFinding> findings_;
 };
 
@@ -433,7 +463,7 @@ Result<std::vector<HsmFinding>> doctor(const HsmOptions& options) {
   if (!library) return library.error();
   const Result<InstanceSettings> settings = read_settings(options, 0);
   if (!settings) return settings.error();
-  const Instance instance(*library, *settings, nullptr, nullptr, {});
+  const Instance instance(*library, *settings, nullptr, {});
   const Result<std::string> label = new_label(**library);
   if (!label) return label.error();
   std::vector<HsmFinding> all;

@@ -22,8 +22,6 @@ class TokenContentKey final : public ContentKey {
         key_(object, try_key),
         budget_(std::move(budget)) {}
 
-  [[nodiscard]] const Locator& locator() const noexcept { return key_.locator(); }
-
   Result<std::size_t> decrypt(const SealedContent& sealed,
                               std::span<std::uint8_t> out) const override {
     Result<std::size_t> result = open(sealed, out);
@@ -90,9 +88,6 @@ class HsmAesKey final : public HsmKey {
       : info_(std::move(info)), content_key_(std::move(content_key)) {}
 
   const KeyInfo& info() const noexcept override { return info_; }
-  bool is_for(const KeyObject& object) const override {
-    return content_key_->locator().is_for(object);
-  }
   Result<std::shared_ptr<const ContentKey>> content_key(const EncRow& enc) const override {
     if (info_.enc && *info_.enc != enc.id)
       return Error{Errc::crypto_failure, 0, "the key is bound to another enc"};

@@ -14,8 +14,9 @@ namespace jwekms::pkcs11 {
 class HsmInstance {
  public:
   HsmInstance(const std::shared_ptr<const crypto::Library>& library, InstanceSettings settings,
-              const std::shared_ptr<core::EncryptionCounter>& counter, const WarningSink& warn)
-      : state_(std::make_shared<const State>(library, std::move(settings), counter, warn)) {}
+              const std::shared_ptr<const core::PerProcess<Budgets>>& budgets,
+              const WarningSink& warn)
+      : state_(std::make_shared<const State>(library, std::move(settings), budgets, warn)) {}
 
   [[nodiscard]] Instance& get() const { return state_->in_process.get(); }
   [[nodiscard]] const InstanceSettings& settings() const noexcept { return state_->settings; }
@@ -23,11 +24,11 @@ class HsmInstance {
  private:
   struct State {
     State(const std::shared_ptr<const crypto::Library>& library, InstanceSettings given,
-          const std::shared_ptr<core::EncryptionCounter>& counter, const WarningSink& warn)
+          const std::shared_ptr<const core::PerProcess<Budgets>>& budgets, const WarningSink& warn)
         : settings(std::move(given)),
-          in_process([this, library, counter, warn](Instance*,
-                                                    std::shared_ptr<const core::ForkMark> mark) {
-            return std::make_unique<Instance>(library, settings, counter, std::move(mark), warn);
+          in_process([this, library, budgets, warn](Instance*,
+                                                    const std::shared_ptr<const core::ForkMark>&) {
+            return std::make_unique<Instance>(library, settings, budgets, warn);
           }) {}
     const InstanceSettings settings;
     const core::PerProcess<Instance> in_process;

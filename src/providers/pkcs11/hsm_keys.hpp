@@ -15,8 +15,6 @@ namespace jwekms::pkcs11 {
 /// A Key whose object is in a token.
 class HsmKey : public Key {
  public:
-  /// Whether this is still the key that the attributes tell of.
-  [[nodiscard]] virtual bool is_for(const KeyObject& object) const = 0;
   /// Null for a symmetric key, and for one that several slots hold.
   [[nodiscard]] virtual const RsaObject* rsa() const noexcept { return nullptr; }
   /// The RSA key as it is in one slot. Errors: bad_request (it is not there), and those of a

@@ -99,7 +99,7 @@ class HsmProvider final : public KeyProvider {
       const Result<Outcome> outcome =
           slot->run([&](const Session& session) { return find_keys(*slot, session, objects); });
       if (!outcome) return outcome.error();
-      if (!outcome->ok()) return Error{Errc::internal_error, 0, "the HSM refused a search"};
+      if (!outcome->ok()) return refused_search;
       for (const KeyObject& object : objects) {
         KeyInfo info = instance.info_of(*slot, object);
         if (info.uid > request.after && parse_key_uid(info.uid)) all.emplace(info.uid, info);
@@ -119,7 +119,6 @@ class HsmProvider final : public KeyProvider {
     Instance& instance = instance_.get();
     const Result<Instance::Place> place = instance.place_of(uid);
     if (!place) return place.error();
-    if (settings_.reserved->is(*place->slot, place->label)) return reserved_key;
     KeyObject object;
     // The search comes first, alone: a destruction that is repeated finds nothing.
     Result<Outcome> outcome = place->slot->run([&](const Session& session) {
@@ -127,8 +126,10 @@ class HsmProvider final : public KeyProvider {
     });
     const bool searched = outcome && outcome->ok();
     if (searched)
-      outcome = place->slot->run(
-          [&](const Session& session) { return destroy_key(*place->slot, session, object); });
+      outcome = place->slot->run([&](const Session& session) -> Result<Step> {
+        if (settings_.reserved->is(*place->slot, place->label)) return reserved_key;
+        return destroy_key(*place->slot, session, object);
+      });
     // Gone since the search: by a first attempt whose answer was lost, or by somebody else.
     if (!outcome && searched && outcome.error().code == Errc::not_found) outcome = Outcome{};
     instance.forget(std::string(uid));
@@ -272,6 +273,10 @@ Result<std::vector<std::shared_ptr<KeyProvider>>> open_hsms(
     const WarningSink& warn, const Policy& policy) {
   std::vector<HsmInstance> instances;
   const auto reserved = std::make_shared<ReservedKey>();
+  const auto budgets = std::make_shared<const core::PerProcess<Budgets>>(
+      [counter](Budgets*, std::shared_ptr<const core::ForkMark> mark) {
+        return std::make_unique<Budgets>(counter, std::move(mark));
+      });
   for (std::size_t i = 0; i < options.size(); ++i) {
     const auto before = std::ranges::count_if(
         options.first(i), [&](const HsmOptions& o) { return o.model == options[i].model; });
@@ -279,7 +284,7 @@ Result<std::vector<std::shared_ptr<KeyProvider>>> open_hsms(
         read_settings(options[i], static_cast<std::uint32_t>(before));
     if (!settings) return settings.error();
     settings->reserved = reserved;
-    instances.emplace_back(library, *std::move(settings), counter, warn);
+    instances.emplace_back(library, *std::move(settings), budgets, warn);
   }
   Result<Pools> pools = make_pools(pool_options, instances, warn);
   if (!pools) return pools.error();

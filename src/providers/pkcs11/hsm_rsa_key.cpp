@@ -71,7 +71,6 @@ class HsmRsaKey final : public HsmKey {
         boundary_(boundary) {}
 
   const KeyInfo& info() const noexcept override { return info_; }
-  bool is_for(const KeyObject& object) const override { return rsa_->locator().is_for(object); }
   const RsaObject* rsa() const noexcept override { return rsa_.get(); }
   Result<std::shared_ptr<const RsaObject>> rsa_in(const TokenSlot& slot) const override {
     if (&slot == &rsa_->slot()) return rsa_;

@@ -60,6 +60,8 @@ Result<InstanceSettings> read_settings(const HsmOptions& options, std::uint32_t 
     if (slot.login == HsmLogin::user) {
       Result<std::shared_ptr<const Pin>> read = read_pin(slot.pin);
       if (!read) return read.error();
+      // A token would count it as one of the few wrong ones that it takes.
+      if ((*read)->size() == 0) return bad("an HSM's PIN is empty");
       pin = *std::move(read);
     }
     HsmSlot without_pin = slot;
@@ -74,11 +76,10 @@ Result<InstanceSettings> read_settings(const HsmOptions& options, std::uint32_t 
 }
 
 Instance::Instance(std::shared_ptr<const crypto::Library> library, const InstanceSettings& settings,
-                   std::shared_ptr<core::EncryptionCounter> counter,
-                   std::shared_ptr<const core::ForkMark> mark, WarningSink warn)
+                   std::shared_ptr<const core::PerProcess<Budgets>> budgets, WarningSink warn)
     : library_(std::move(library)),
       settings_(settings),
-      budgets_(std::move(counter), std::move(mark)),
+      budgets_(std::move(budgets)),
       warn_(std::move(warn)) {
   const std::shared_ptr<Module> module =
       Module::get(settings.module_path, settings.init_args, settings.module_is_ours);
@@ -113,6 +114,9 @@ KeyInfo Instance::info_of(TokenSlot& slot, const KeyObject& object) const {
     info.algs = rsa_algs();
     info.may_decrypt =
         settings_.boundary == CekBoundary::hsm ? object.may_unwrap : object.may_decrypt;
+    if (settings_.forbid_weak_keys && is_weak(object)) info.may_decrypt = false;
+    // What nobody could decrypt is not encrypted: a key that signs has a public half, too.
+    info.may_encrypt = info.may_decrypt;
     return info;
   }
   CekId id = read_cek_id(object.id);
@@ -133,13 +137,13 @@ KeyInfo Instance::info_of(TokenSlot& slot, const KeyObject& object) const {
 Result<std::shared_ptr<const HsmKey>> Instance::resolve(std::string_view uid) {
   const Clock::time_point now = Clock::now();
   std::string name(uid);
-  std::shared_ptr<const HsmKey> known;
+  Cached known;
   {
     const std::lock_guard lock(cache_mutex_);
     const auto found = cache_.find(name);
     if (found != cache_.end()) {
       if (now < found->second.good_until) return found->second.key;
-      known = found->second.key;
+      known = found->second;
     }
   }
   const Result<Place> place = place_of(uid);
@@ -150,17 +154,18 @@ Result<std::shared_ptr<const HsmKey>> Instance::resolve(std::string_view uid) {
   });
   if (!outcome || !outcome->ok()) {
     if (!outcome && outcome.error().code != Errc::unavailable) forget(name);
-    return outcome ? Error{Errc::internal_error, 0, "the HSM refused a search"} : outcome.error();
+    return outcome ? refused_search : outcome.error();
   }
-  if (!known || !known->is_for(object)) {
+  known.object.handle = object.handle;
+  if (!known.key || known.object != object) {
     Result<std::shared_ptr<const HsmKey>> made = make_key(place->slot, object);
     if (!made) return made;
-    known = *std::move(made);
+    known = {*std::move(made), std::move(object), {}};
   }
+  known.good_until = now + cache_time;
   const std::lock_guard lock(cache_mutex_);
   if (cache_.size() >= cache_entries) cache_.clear();
-  cache_[std::move(name)] = {known, now + cache_time};
-  return known;
+  return (cache_[std::move(name)] = std::move(known)).key;
 }
 
 void Instance::forget(const std::string& uid) {
@@ -182,15 +187,19 @@ Result<std::shared_ptr<const HsmKey>> Instance::make_key(const std::shared_ptr<T
   }
   if (settings_.reserved->is(*slot, object.label)) return reserved_key;
   if (!object.is_aes()) return Error{Errc::crypto_failure, 0, "the HSM key is neither RSA nor AES"};
-  std::shared_ptr<crypto::EncryptionBudget> budget = budgets_.of(info.uid);
+  std::shared_ptr<crypto::EncryptionBudget> budget =
+      budgets_->get().of(info.uid, slot->token(), object.label);
   return make_aes_key(library_, std::move(info), slot, object, std::move(budget));
 }
 
 /// A boundary key that may decrypt gives CEKs away; so does one that may sign, with the bare RSA
 /// operation.
+bool Instance::is_weak(const KeyObject& object) const noexcept {
+  return settings_.boundary == CekBoundary::hsm && (object.may_decrypt || object.may_sign);
+}
+
 Result<void> Instance::check_weak(const KeyObject& object) const {
-  if (settings_.boundary != CekBoundary::hsm || (!object.may_decrypt && !object.may_sign))
-    return {};
+  if (!is_weak(object)) return {};
   if (settings_.forbid_weak_keys)
     return Error{Errc::forbidden, 0, "the key may bring a CEK out of the HSM"};
   if (warn_)

@@ -21,6 +21,9 @@
 
 namespace jwekms::pkcs11 {
 
+/// A token that does not search is out of order, and not without keys.
+inline constexpr Error refused_search{Errc::unavailable, 0, "the HSM refused a search"};
+
 /// What an HSM instance was configured to be; the same in a forked child.
 struct InstanceSettings {
   const Model* model = nullptr;
@@ -46,10 +49,9 @@ struct InstanceSettings {
 /// One HSM instance in this process: its slots, and the keys that were looked up. Thread-safe.
 class Instance {
  public:
-  /// @param counter  may be null; @param mark  of this process. See Budgets.
+  /// @param budgets  null: there will be no AES keys.
   Instance(std::shared_ptr<const crypto::Library> library, const InstanceSettings& settings,
-           std::shared_ptr<core::EncryptionCounter> counter,
-           std::shared_ptr<const core::ForkMark> mark, WarningSink warn);
+           std::shared_ptr<const core::PerProcess<Budgets>> budgets, WarningSink warn);
 
   struct Place {
     std::shared_ptr<TokenSlot> slot;
@@ -80,15 +82,17 @@ class Instance {
   using Clock = std::chrono::steady_clock;
   struct Cached {
     std::shared_ptr<const HsmKey> key;
+    KeyObject object;  ///< What the key was made from.
     Clock::time_point good_until;
   };
   [[nodiscard]] Result<std::shared_ptr<const HsmKey>> make_key(
       const std::shared_ptr<TokenSlot>& slot, const KeyObject& object);
+  [[nodiscard]] bool is_weak(const KeyObject& object) const noexcept;
   [[nodiscard]] Result<void> check_weak(const KeyObject& object) const;
 
   const std::shared_ptr<const crypto::Library> library_;
   const InstanceSettings& settings_;
-  Budgets budgets_;
+  const std::shared_ptr<const core::PerProcess<Budgets>> budgets_;
   const WarningSink warn_;
   std::vector<std::shared_ptr<TokenSlot>> slots_;
   std::mutex creating_;

@@ -10,6 +10,8 @@ namespace {
 
 constexpr Error no_such_key{Errc::not_found, 0, "no such key"};
 constexpr Error ambiguous{Errc::internal_error, 0, "two keys carry this label"};
+constexpr Error no_public_half{Errc::crypto_failure, 0,
+                               "the HSM does not tell the public half of this key"};
 constexpr Error taken{Errc::conflict, 0, "the label is taken in this HSM slot"};
 constexpr std::string_view id_mark = "jwekms:";
 
@@ -72,6 +74,33 @@ Step read_key_object(const Session& session, CK_OBJECT_HANDLE handle, KeyObject&
   return {attributes.rv()};
 }
 
+namespace {
+
+/// Reads the public exponent of a private key from its public half: the object with its modulus
+/// among those with its label or its CKA_ID. Leaves it empty when there is none.
+[[nodiscard]] Step read_exponent_of_public_half(const Session& session, KeyObject& key) {
+  std::vector<CK_OBJECT_HANDLE> halves, more;
+  CK_RV rv = find_class(session, CKO_PUBLIC_KEY, key.label, halves);
+  if (rv == CKR_OK && !key.id.empty()) {
+    Template wanted;
+    wanted.number(CKA_CLASS, CKO_PUBLIC_KEY);
+    wanted.flag(CKA_TOKEN, true);
+    wanted.bytes(CKA_ID, key.id);
+    rv = find_objects(session, wanted, more);
+  }
+  if (rv != CKR_OK) return {rv};
+  halves.insert(halves.end(), more.begin(), more.end());
+  for (const CK_OBJECT_HANDLE half : halves) {
+    AttributeReader attributes(session, half);
+    if (!key.n.empty() && attributes.bytes(CKA_MODULUS) == key.n)
+      key.e = attributes.bytes(CKA_PUBLIC_EXPONENT);
+    if (attributes.rv() != CKR_OK) return {attributes.rv()};
+  }
+  return {};
+}
+
+}  // namespace
+
 Result<Step> find_key(TokenSlot& slot, const Session& session, const std::string& label,
                       KeyObject& key) {
   std::vector<CK_OBJECT_HANDLE> found;
@@ -88,9 +117,14 @@ Result<Step> find_key(TokenSlot& slot, const Session& session, const std::string
     return absent;
   }
   if (const Step read = read_key_object(session, handle, key); read.rv != CKR_OK) return read;
+  if (key.lacks_public_half()) {
+    if (const Step read = read_exponent_of_public_half(session, key); read.rv != CKR_OK)
+      return read;
+    if (key.lacks_public_half() && AttributeReader(session, handle).text(CKA_LABEL) == label)
+      return no_public_half;
+  }
   // It was there a moment ago: what cannot be read has gone, and the token may have gone with it.
-  if (key.label != label || (key.is_rsa() && (key.n.empty() || key.e.empty())))
-    return Step{CKR_OBJECT_HANDLE_INVALID};
+  if (key.label != label || key.lacks_public_half()) return Step{CKR_OBJECT_HANDLE_INVALID};
   return Step{};
 }
 
@@ -106,8 +140,8 @@ Result<Step> find_keys(TokenSlot& slot, const Session& session, std::vector<KeyO
       if (!key.label.empty() && (key.is_rsa() || key.is_aes())) keys.push_back(std::move(key));
     }
   }
-  if (keys.empty()) return slot.believe_absence(session);
-  return Step{};
+  // Keys may have gone out of sight between one search and the next.
+  return slot.believe_absence(session);
 }
 
 Result<Step> check_label_free(TokenSlot& slot, const Session& session, const std::string& label) {

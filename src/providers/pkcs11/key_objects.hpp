@@ -30,9 +30,13 @@ struct KeyObject {
   [[nodiscard]] bool is_rsa() const noexcept {
     return object_class == CKO_PRIVATE_KEY && key_type == CKK_RSA;
   }
+  [[nodiscard]] bool lacks_public_half() const noexcept {
+    return is_rsa() && (n.empty() || e.empty());
+  }
   [[nodiscard]] bool is_aes() const noexcept {
     return object_class == CKO_SECRET_KEY && key_type == CKK_AES;
   }
+  bool operator==(const KeyObject&) const = default;
 };
 
 /// What CKA_ID says of a CEK that was unwrapped into a token: `jwekms:<enc>:<nonce>:<parent UID>`.
@@ -48,7 +52,8 @@ struct CekId {
 [[nodiscard]] Step read_key_object(const Session& session, CK_OBJECT_HANDLE handle, KeyObject& key);
 
 /// The one key that a label names, among private and secret keys.
-/// Errors: not_found, internal_error (several carry the label).
+/// Errors: not_found, internal_error (several carry the label), crypto_failure (an RSA key whose
+/// public half the token does not tell).
 [[nodiscard]] Result<Step> find_key(TokenSlot& slot, const Session& session,
                                     const std::string& label, KeyObject& key);
 

@@ -12,11 +12,13 @@ inline constexpr Error reserved_key{Errc::forbidden, 0,
                                     "the key wraps the database's key-encryption key"};
 
 /// The key of a token that wraps a database's key-encryption key. It serves no JWE, whatever UID
-/// leads to it, and is not destroyed here. Written once, before anybody else has it.
+/// leads to it and however its slot is described, and is not destroyed here. Written once, before
+/// anybody else has it.
 struct ReservedKey {
   TokenSlot::Name token{};
   std::string label{};  ///< Empty: there is none.
 
+  /// @param slot  has run an operation in this process: before, nobody knows its token.
   [[nodiscard]] bool is(TokenSlot& slot, const std::string& other_label) const {
     return !label.empty() && label == other_label && slot.token() == token;
   }

@@ -19,12 +19,14 @@ namespace jwekms::pkcs11 {
 /// How a token decrypts RSA-OAEP for the process.
 enum class OaepWay : std::uint8_t { native = 1, raw = 2 };
 
-/// What a trial showed. `rv` and `why` tell of the failure.
+/// What a trial showed. The rest tells of the failure: the call, its code, and what came of it if
+/// it went well.
 template <class Way>
 struct Trial {
   std::optional<Way> way{};
   CK_RV rv = CKR_OK;
-  const char* why = "";
+  const char* at = "C_FindObjects";
+  const char* wrong = nullptr;
 };
 
 /// An RSA private key in a token, and what the token can do with it: tried out once for each hash
@@ -35,7 +37,6 @@ class RsaObject {
             const KeyObject& key, std::shared_ptr<const crypto::RsaPublicKey> public_key,
             bool raw_allowed);
 
-  [[nodiscard]] const Locator& locator() const noexcept { return key_.locator(); }
   [[nodiscard]] TokenSlot& slot() const noexcept { return *slot_; }
   [[nodiscard]] const crypto::RsaPublicKey& public_key() const noexcept { return *public_key_; }
 
@@ -56,9 +57,15 @@ class RsaObject {
                                                      std::span<std::uint8_t> out) const;
 
   /// Unwraps a CEK to an object that stays. Errors: decryption_failed, crypto_failure (size),
-  /// conflict, unsupported_algorithm, unavailable, internal_error.
+  /// conflict, unsupported_algorithm (the token cannot, or is write-protected), unavailable,
+  /// internal_error.
   [[nodiscard]] Result<void> unwrap_to_token(const WrappedCek& wrapped, const std::string& label,
                                              const std::string& id, KeyObject& made) const;
+
+  /// The same for somebody who wants to know the token's code. Errors: as above, but where a code
+  /// tells.
+  [[nodiscard]] Result<Outcome> try_to_keep(const WrappedCek& wrapped, const std::string& label,
+                                            const std::string& id, KeyObject& made) const;
 
   // Trials, afresh. Errors: unavailable, not_found.
   [[nodiscard]] Result<Trial<OaepWay>> try_oaep(const AlgRow& alg, OaepWay way) const;
@@ -68,16 +75,19 @@ class RsaObject {
   class Ciphertext;
   [[nodiscard]] Result<OaepWay> oaep_way(const AlgRow& alg) const;
   [[nodiscard]] Result<bool> opens(const AlgRow& alg, OaepWay way, CK_RV& rv) const;
-  [[nodiscard]] Result<Outcome> decrypt_with(OaepWay way, Hash hash,
-                                             std::span<const std::uint8_t> ciphertext,
-                                             crypto::OaepOpened& opened) const;
+  [[nodiscard]] Result<Step> decrypt_with(const Session& session, OaepWay way, Hash hash,
+                                          std::span<const std::uint8_t> ciphertext,
+                                          crypto::OaepOpened& opened) const;
+  [[nodiscard]] Result<Step> make_token_cek(const Session& session, const WrappedCek& wrapped,
+                                            CekSize how, const std::string& label,
+                                            const std::string& id, KeyObject& made) const;
 
   const std::shared_ptr<const crypto::Library> library_;
   const std::shared_ptr<TokenSlot> slot_;
   const WorkingKey key_;
   const std::shared_ptr<const crypto::RsaPublicKey> public_key_;
   const bool raw_allowed_;
-  /// By Hash; 0 as long as nobody has asked.
+  /// By Hash.
   mutable std::array<std::atomic<std::uint8_t>, 5> oaep_ways_{};
   mutable std::array<std::atomic<std::uint8_t>, 5> cek_sizes_{};
 };

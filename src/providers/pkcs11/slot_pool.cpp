@@ -84,7 +84,6 @@ class ReplicatedKey final : public HsmKey {
       : info_(std::move(info)), replicas_(std::move(replicas)) {}
 
   const KeyInfo& info() const noexcept override { return info_; }
-  bool is_for(const KeyObject&) const override { return false; }
 
   Result<std::shared_ptr<const RsaObject>> rsa_in(const TokenSlot& wanted) const override {
     const std::shared_ptr<const SlotPool> pool = replicas_->pool.lock();

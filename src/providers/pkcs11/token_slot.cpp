@@ -83,7 +83,7 @@ TokenSlot::~TokenSlot() {
 
 TokenSlot::Name TokenSlot::token() {
   const std::lock_guard lock(attaching_);
-  return {settings_.slot.token_label, settings_.slot.token_serial};
+  return name_;
 }
 
 // ---- The table of PKCS#11 faults, and what is done about each ----
@@ -246,6 +246,7 @@ Fault TokenSlot::attach() {
   const std::optional<Token> token = find_token();
   if (!token) return Fault::device;
   slot_id_ = token->slot_id;
+  name_ = {token->label, token->serial};
   login_ = &module_->login(slot_id_);
   if (opened_in_ == generation) {
     forget_sessions();

@@ -69,7 +69,7 @@ class TokenSlot {
   [[nodiscard]] bool opens_files() const noexcept { return settings_.opens_files; }
   [[nodiscard]] ScratchPool& scratch() noexcept { return scratch_; }
 
-  /// What a token is known by; empty until it was found.
+  /// What a token calls itself; empty until it was found.
   struct Name {
     std::string label{};
     std::string serial{};
@@ -129,6 +129,7 @@ class TokenSlot {
 
   Patience patience_;
   std::mutex attaching_;
+  Name name_{};
   std::atomic<std::uint64_t> attached_ = 0;  ///< Generation of the module that the rest is of.
   std::atomic<CK_SLOT_ID> slot_id_ = CK_UNAVAILABLE_INFORMATION;
   std::atomic<Login*> login_ = nullptr;           ///< Of the slot; set when attached.

@@ -121,11 +121,12 @@ Result<Step> try_gcm_decrypt(const crypto::Library& library, const Session& sess
   Step opened = gcm_decrypt(session, key, sealed.iv, aad, opening.bytes, Phase::setup);
   opened.phase = Phase::setup;  // the content is ours
   if (opened.rv != CKR_OK) return opened;
-  progress.wrong = !std::equal(std::begin(text), std::end(text), opening.bytes.begin());
+  if (!std::equal(std::begin(text), std::end(text), opening.bytes.begin()))
+    progress.wrong = "something else comes back";
   sealed.bytes.back() ^= 1;
   const Step tampered = gcm_decrypt(session, key, sealed.iv, aad, sealed.bytes, Phase::setup);
   if (classify(tampered) != Fault::content && tampered.rv != CKR_OK) return tampered;
-  progress.wrong |= tampered.rv == CKR_OK;
+  if (tampered.rv == CKR_OK) progress.wrong = "a wrong tag is accepted";
   return Step{};
 }
 
@@ -158,7 +159,8 @@ Result<Step> try_key_wrap(const Session& session, Progress& progress) {
   if (rv != CKR_OK) return Step{rv};
   const ObjectGuard back_guard(session, back);
   AttributeReader read(session, back);
-  progress.wrong = !std::ranges::equal(read.bytes(CKA_VALUE), value);
+  if (!std::ranges::equal(read.bytes(CKA_VALUE), value))
+    progress.wrong = "something else comes back";
   return Step{read.rv()};
 }
 
@@ -167,7 +169,7 @@ Result<Step> try_sign_default(const Session& session, Progress& progress) {
   Pair pair(session);
   if (const CK_RV rv = pair.generate(); rv != CKR_OK) return Step{rv};
   AttributeReader made(session, pair.private_key);
-  progress = {"CKA_SIGN is true by default", made.flag(CKA_SIGN).value_or(true)};
+  if (made.flag(CKA_SIGN).value_or(true)) progress.wrong = "CKA_SIGN is true by default";
   return Step{made.rv()};
 }
 
@@ -185,7 +187,7 @@ Result<Step> try_unwrapped_attributes(const std::shared_ptr<const crypto::Librar
   const ObjectGuard cek_guard(session, cek);
   bool guarded = false;
   const Step read = check_guarded(session, cek, guarded);
-  progress = {"CKA_SENSITIVE, CKA_EXTRACTABLE ignored by C_UnwrapKey", !guarded};
+  if (!guarded) progress.wrong = "CKA_SENSITIVE and CKA_EXTRACTABLE are ignored";
   return read;
 }
 
@@ -200,7 +202,8 @@ Result<Step> try_unwrap_template(const std::shared_ptr<const crypto::Library>& l
   Pair pair(session);
   const CK_RV made = pair.generate(private_half);
   if (made == CKR_ATTRIBUTE_TYPE_INVALID) {
-    progress = {"CKA_UNWRAP_TEMPLATE is unknown to the token", true};
+    progress.wrong = "the token does not know it";
+    progress.code = made;
     return Step{};
   }
   if (made != CKR_OK) return Step{made};
@@ -220,8 +223,8 @@ Result<Step> try_unwrap_template(const std::shared_ptr<const crypto::Library>& l
   if (step->rv != CKR_OK) return step;
   const ObjectGuard cek_guard(session, cek);
   AttributeReader unwrapped(session, cek);
-  progress = {"CKA_UNWRAP_TEMPLATE ignored by C_UnwrapKey",
-              unwrapped.flag(CKA_EXTRACTABLE).value_or(true)};
+  if (unwrapped.flag(CKA_EXTRACTABLE).value_or(true))
+    progress.wrong = "CKA_UNWRAP_TEMPLATE is ignored";
   return Step{unwrapped.rv()};
 }
 
@@ -238,7 +241,8 @@ Result<Step> try_wrap_out(const Session& session, Progress& progress) {
   CK_ULONG size = wrapped.size();
   const CK_RV rv = session.f->C_WrapKey(session.handle, mechanism.get(), pair.public_key, key,
                                         wrapped.data(), &size);
-  progress = {"C_WrapKey wraps a key whose CKA_EXTRACTABLE is false", rv == CKR_OK};
+  progress = {"C_WrapKey"};
+  if (rv == CKR_OK) progress.wrong = "a key whose CKA_EXTRACTABLE is false comes out";
   const Fault fault = classify({rv});
   return fault == Fault::refused || fault == Fault::suspect ? Step{} : Step{rv};
 }

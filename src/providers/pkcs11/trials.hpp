@@ -11,11 +11,12 @@
 
 namespace jwekms::pkcs11 {
 
-/// How far a trial came: the call that failed; or one that succeeded and should not have, or not
-/// with this result, and then `wrong`.
+/// How far a trial came: the call that failed; or one that ended with `code` and should not have,
+/// or not with this result, and then `wrong`.
 struct Progress {
   const char* at = "";
-  bool wrong = false;
+  const char* wrong = nullptr;
+  CK_RV code = CKR_OK;
 };
 
 /// AES-GCM with a key for `dir`. Decryption must refuse a wrong tag.

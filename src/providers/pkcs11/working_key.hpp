@@ -16,8 +16,6 @@ class WorkingKey {
   using Trial = std::function<Step(const Session&, CK_OBJECT_HANDLE)>;
   WorkingKey(const KeyObject& key, Trial trial) : locator_(key), trial_(std::move(trial)) {}
 
-  [[nodiscard]] const Locator& locator() const noexcept { return locator_; }
-
   /// @param handle  good for this operation alone. Errors: those of Locator::locate().
   [[nodiscard]] Result<Step> locate(TokenSlot& slot, const Session& session,
                                     CK_OBJECT_HANDLE& handle) const;

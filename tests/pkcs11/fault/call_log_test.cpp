@@ -43,24 +43,75 @@ bool uses_rsa_to_decrypt(const std::vector<std::string>& lines) {
   });
 }
 
+bool does_bare_rsa(const std::vector<std::string>& lines) {
+  return std::any_of(lines.begin(), lines.end(), [](const std::string& line) {
+    return has(line + " ", " mechanism=0x3 ");  // CKM_RSA_X_509
+  });
+}
+
+bool signs(const std::vector<std::string>& lines) {
+  return std::any_of(lines.begin(), lines.end(),
+                     [](const std::string& line) { return line.starts_with("C_Sign"); });
+}
+
 }  // namespace
 
-TEST_CASE("within the boundary no RSA key decrypts and no value is read") {
+TEST_CASE("within the boundary no RSA key decrypts, no value is read and nothing is signed") {
   const faulty::Clean clean;
-  for (const CekBoundary boundary : faulty::boundaries()) {
-    const Kms kms = open(boundary);
-    const std::string text =
-        make(kms, rsa_uid(kms, boundary), Alg::RSA_OAEP, Enc::A256GCM, "logged");
-    // From the first look at the key to the answer.
+  for (const CekBoundary boundary : faulty::boundaries())
+    for (const Alg alg : {Alg::RSA_OAEP, Alg::RSA_OAEP_256}) {
+      const bool inside = boundary == CekBoundary::hsm;
+      if (inside && alg == Alg::RSA_OAEP_256 && !expected().boundary_sha256) continue;
+      INFO(row(alg).name << (inside ? " in the HSM" : " in the process"));
+      const Kms kms = open(boundary);
+      const std::string text = make(kms, rsa_uid(kms, boundary), alg, Enc::A256GCM, "logged");
+      // From the first look at the key to the answer.
+      module().reset();
+      REQUIRE(decrypt(open(boundary), text) == "logged");
+      const std::vector<std::string> lines = module().log();
+      CHECK(lines.size() > 10);
+      CHECK(std::none_of(lines.begin(), lines.end(), asks_for_value));
+      CHECK(uses_rsa_to_decrypt(lines) == !inside);
+      CHECK((module().calls("C_UnwrapKey") > 0) == inside);
+      CHECK(module().calls("C_WrapKey") == 0);
+      CHECK_FALSE(signs(lines));
+      if (inside) CHECK_FALSE(does_bare_rsa(lines));
+    }
+}
+
+TEST_CASE("a CEK is kept in the token without a value's being read") {
+  const faulty::Clean clean;
+  if (!expected().boundary_sha1) return;  // refused: keys_test.cpp
+  for (const Alg alg : {Alg::RSA_OAEP, Alg::RSA_OAEP_256}) {
+    if (alg == Alg::RSA_OAEP_256 && !expected().boundary_sha256) continue;
+    std::string text;
+    {
+      const Kms kms = open(CekBoundary::hsm);
+      text = make(kms, rsa_uid(kms, CekBoundary::hsm), alg, Enc::A256GCM, "kept");
+    }
+    const Kms kms = open(CekBoundary::hsm);
     module().reset();
-    REQUIRE(decrypt(open(boundary), text) == "logged");
+    const KeyInfo kept = kms.unwrap_key(text, {.store_in_hsm = true}).value();
     const std::vector<std::string> lines = module().log();
-    CHECK(lines.size() > 10);
+    CHECK(module().calls("C_UnwrapKey") > 0);
     CHECK(std::none_of(lines.begin(), lines.end(), asks_for_value));
-    CHECK(uses_rsa_to_decrypt(lines) == (boundary == CekBoundary::process));
-    CHECK((module().calls("C_UnwrapKey") > 0) == (boundary == CekBoundary::hsm));
+    CHECK_FALSE(uses_rsa_to_decrypt(lines));
+    CHECK_FALSE(does_bare_rsa(lines));
+    CHECK_FALSE(signs(lines));
     CHECK(module().calls("C_WrapKey") == 0);
+    (void)kms.set_key_state(kept.uid, KeyState::destroyed).value();
   }
+}
+
+TEST_CASE("the check of the log would see bare RSA") {
+  const faulty::Clean clean;
+  if (expected_column().at("RSA-OAEP-256: decrypt, CEK in the process") != "yes, by bare RSA")
+    return;
+  const Kms kms = open();
+  const std::string text = make(kms, rsa_uid(kms), Alg::RSA_OAEP_256, Enc::A256GCM, "bare");
+  module().log_clear();
+  REQUIRE(decrypt(kms, text) == "bare");
+  CHECK(does_bare_rsa(module().log()));
 }
 
 TEST_CASE("the check of the log would see a value that is read") {

@@ -51,6 +51,8 @@ class Module {
     JWEKMS_FAULT_FIND(inject)
     JWEKMS_FAULT_FIND(inject_slot)
     JWEKMS_FAULT_FIND(delay)
+    JWEKMS_FAULT_FIND(lie)
+    JWEKMS_FAULT_FIND(find_more)
     JWEKMS_FAULT_FIND(clear_rules)
     JWEKMS_FAULT_FIND(struck)
     JWEKMS_FAULT_FIND(effects)
@@ -81,6 +83,8 @@ class Module {
   decltype(&jwekms_fault_inject) inject;
   decltype(&jwekms_fault_inject_slot) inject_slot;
   decltype(&jwekms_fault_delay) delay;
+  decltype(&jwekms_fault_lie) lie;
+  decltype(&jwekms_fault_find_more) find_more;
   decltype(&jwekms_fault_clear_rules) clear_rules;
   decltype(&jwekms_fault_struck) struck;
   decltype(&jwekms_fault_effects) effects;

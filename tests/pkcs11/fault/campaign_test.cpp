@@ -330,7 +330,7 @@ TEST_CASE("campaign: unwrap a CEK to the token") {
   const std::string uid = prefix() + "campaign-kept";
   run({.name = "unwrap to the token",
        .operate = [&] { return word(hot.kms->unwrap_key(text, {.uid = uid})); },
-       .expected = {.in_boundary = true, .tells_size = true},
+       .expected = {.in_boundary = true, .keeps = true},
        .look =
            [&](const std::string& answer) {
              if (answer != "ok") return true;

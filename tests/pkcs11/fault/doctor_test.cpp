@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The doctor when its patient dies, comes back, or will not have it.
 #include <catch2/catch.hpp>
+#include <set>
 
 #include "../token.hpp"
 #include "campaign.hpp"
@@ -67,6 +68,7 @@ TEST_CASE("the doctor says so when the token will not destroy its keys") {
   const HsmFinding* destroys = find(findings, "keys: destroy");
   REQUIRE(destroys != nullptr);
   CHECK(destroys->verdict == HsmVerdict::cannot);
+  CHECK(destroys->how == "C_DestroyObject CKR_ 0x1B");
   const auto left = doctors_objects(kms);
   CHECK_FALSE(left.empty());
   const Raw raw;
@@ -87,8 +89,30 @@ TEST_CASE("the doctor tells what a token without key generation cannot") {
   REQUIRE(decrypt != nullptr);
   CHECK(decrypt->verdict == HsmVerdict::cannot);
   CHECK(decrypt->needed);
-  CHECK(decrypt->how.starts_with("not examined"));
+  CHECK(decrypt->how == "not examined: " + create->how);
   CHECK(doctors_objects(kms).empty());
+}
+
+TEST_CASE("the doctor names the code of each thing that a token cannot") {
+  const Kms kms = open();
+  std::set<std::string> rows;
+  for (const auto& [what, cell] : expected_column()) rows.insert(what);
+  for (const char* function : {"C_GenerateKeyPair", "C_GenerateKey", "C_DecryptInit",
+                               "C_EncryptInit", "C_UnwrapKey", "C_WrapKey", "C_CreateObject"}) {
+    faults().reset();
+    REQUIRE(faults().inject(function, 1, CKR_MECHANISM_INVALID, 0) == 0);
+    const std::vector<HsmFinding> findings = doctor(options()).value();
+    std::set<std::string> examined;
+    for (const HsmFinding& finding : findings) {
+      CAPTURE(function, finding.what, finding.how);
+      examined.insert(finding.what);
+      if (finding.verdict == HsmVerdict::cannot || finding.verdict == HsmVerdict::warning)
+        CHECK(finding.how.find(" CKR_") != std::string::npos);
+    }
+    for (const std::string& row : rows)
+      if (row.find(": ") != std::string::npos) CHECK(examined.contains(row));
+    CHECK(doctors_objects(kms).empty());
+  }
 }
 
 TEST_CASE("the doctor tries a wrong PIN once") {

@@ -60,8 +60,8 @@ inline bool connects(std::string_view function) {
 struct Operation {
   bool probing = false;          ///< It may begin with a trial of what the token can do.
   bool in_boundary = false;      ///< The token keeps the CEK to itself.
-  bool tells_size = false;       ///< It says so when a CEK has the wrong size.
-  bool tells_wrong_key = false;  ///< And so when what was wrapped does not come out.
+  bool keeps = false;            ///< It makes the CEK an object that stays.
+  bool tells_wrong_key = false;  ///< It says so when what was wrapped does not come out.
   bool recovering = false;       ///< It has failed once before: it is not tried a third time.
 };
 
@@ -81,13 +81,11 @@ inline std::string wrong_with(const fault::Fault& fault, std::string_view answer
     case Row::refusal: break;
   }
   const bool sees = sees_the_text(fault.function, operation.in_boundary);
-  if (operation.tells_size && answer == "crypto_failure")
-    return sees || is_one_of(fault.function, {"C_EncryptInit", "C_Encrypt"})
-               ? std::string()
-               : "answered crypto_failure";
   if (operation.tells_wrong_key && answer == "crypto_failure") return {};
-  if (sees && !operation.probing) return may_be({"decryption_failed"});
-  if (sees)
+  if (sees && !operation.probing && !operation.keeps) return may_be({"decryption_failed"});
+  // A trial comes first, with a text of ours: whatever goes wrong with that one is the token's
+  // doing.
+  if (sees && (operation.keeps || fault.nth > 1))
     return may_be({"decryption_failed", "unsupported_algorithm", "internal_error", "unavailable"});
   return may_be({"unavailable", "internal_error", "unsupported_algorithm", "forbidden"});
 }

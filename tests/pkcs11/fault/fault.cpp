@@ -133,6 +133,12 @@ struct Rule {
   bool spent = false;
 };
 
+struct Lie {
+  CK_OBJECT_CLASS object_class;
+  CK_ATTRIBUTE_TYPE attribute;
+  int value;
+};
+
 struct Session {
   CK_ULONG slot;
   std::string decrypt;  // mechanism and key of the last Init, for the log of what follows it
@@ -147,6 +153,8 @@ struct State {
   CK_FUNCTION_LIST* target = nullptr;
   std::array<unsigned long, id_count> calls{};
   std::vector<Rule> rules;
+  std::vector<Lie> lies;
+  CK_ULONG found_more = 0;
   unsigned long newest = 0;  // rule, and
   unsigned long struck = 0;  // how often it has
   unsigned effects = JWEKMS_FAULT_SESSION | JWEKMS_FAULT_LOGIN | JWEKMS_FAULT_LIBRARY;
@@ -408,6 +416,44 @@ void take_effect(CK_RV rv, CK_SESSION_HANDLE session) {
   }
 }
 
+// --- Lies ----------------------------------------------------------------------------------------
+
+CK_RV tell(const Lie& lie, CK_ATTRIBUTE& attribute) {
+  if (lie.value < 0) {
+    attribute.ulValueLen = ~0UL;
+    return CKR_ATTRIBUTE_TYPE_INVALID;
+  }
+  if (attribute.pValue && attribute.ulValueLen >= sizeof(CK_BBOOL))
+    *static_cast<CK_BBOOL*>(attribute.pValue) = lie.value ? CK_TRUE : CK_FALSE;
+  return CKR_OK;
+}
+
+// What the caller is told instead of what the target has said.
+template <unsigned id, class... A>
+CK_RV lie(CK_RV rv, const std::tuple<A...>& a) {
+  State& all = state();
+  if constexpr (id == id_C_FindObjects) {
+    const Lock lock(all.mutex);
+    if (rv == CKR_OK && std::get<3>(a) && all.found_more) *std::get<3>(a) += all.found_more;
+  } else if constexpr (id == id_C_GetAttributeValue) {
+    std::vector<Lie> lies;
+    {
+      const Lock lock(all.mutex);
+      lies = all.lies;
+    }
+    if (lies.empty()) return rv;
+    CK_OBJECT_CLASS of_object = ~0UL;
+    CK_ATTRIBUTE attribute{CKA_CLASS, &of_object, sizeof of_object};
+    (void)target()->C_GetAttributeValue(std::get<0>(a), std::get<1>(a), &attribute, 1);
+    for (const Lie& each : lies)
+      for (CK_ULONG i = 0; i < std::get<3>(a); ++i)
+        if (std::get<2>(a)[i].type == each.attribute &&
+            (each.object_class == ~0UL || each.object_class == of_object))
+          if (const CK_RV told = tell(each, std::get<2>(a)[i]); rv == CKR_OK) rv = told;
+  }
+  return rv;
+}
+
 // --- Who is in a session -------------------------------------------------------------------------
 
 // With the lock held. A session is one thread's from the call that begins an operation to the one
@@ -506,7 +552,7 @@ CK_RV forward(A... a) {
 
   const auto function = target()->*member;
   const CK_RV rv = verdict.rv != CKR_OK ? fail<id, kind>(function, args, verdict.rv)
-                                        : do_call<id>(function, args);
+                                        : lie<id>(do_call<id>(function, args), args);
 
   if (all.watcher) all.watcher(names[id], 0, all.watcher_context);
   const std::string said = facts<id>(rv, args);
@@ -585,6 +631,8 @@ EXPORT CK_RV C_GetFunctionList(CK_FUNCTION_LIST** list) { return get_function_li
 EXPORT void jwekms_fault_reset(void) {
   const Lock lock(state().mutex);
   state().rules.clear();
+  state().lies.clear();
+  state().found_more = 0;
   state().calls = {};
   state().overlaps = 0;
   state().struck = 0;
@@ -594,6 +642,18 @@ EXPORT void jwekms_fault_reset(void) {
 EXPORT void jwekms_fault_clear_rules(void) {
   const Lock lock(state().mutex);
   state().rules.clear();
+  state().lies.clear();
+  state().found_more = 0;
+}
+
+EXPORT void jwekms_fault_lie(unsigned long object_class, unsigned long attribute, int value) {
+  const Lock lock(state().mutex);
+  state().lies.push_back({object_class, attribute, value});
+}
+
+EXPORT void jwekms_fault_find_more(unsigned long count) {
+  const Lock lock(state().mutex);
+  state().found_more = count;
 }
 
 EXPORT int jwekms_fault_inject(const char* function, unsigned nth, CK_RV rv, unsigned count) {

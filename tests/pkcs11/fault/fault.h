@@ -36,6 +36,12 @@ int jwekms_fault_inject_slot(const char* function, unsigned long slot, unsigned 
 /* These calls sleep before they go on. */
 int jwekms_fault_delay(const char* function, unsigned nth, unsigned delay_ms, unsigned count);
 
+/* A token that lies, until the rules are taken away: of every object of a class (of any: all bits
+ * set) it gives this attribute as true (1) or false (0), or says that there is none (-1). */
+void jwekms_fault_lie(unsigned long object_class, unsigned long attribute, int value);
+/* Or it gives more objects than C_FindObjects has asked for: so many more. */
+void jwekms_fault_find_more(unsigned long count);
+
 /* Takes all rules away; counts and log stay. */
 void jwekms_fault_clear_rules(void);
 
