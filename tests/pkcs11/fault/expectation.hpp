@@ -61,7 +61,7 @@ struct Operation {
   bool probing = false;          ///< It may begin with a trial of what the token can do.
   bool in_boundary = false;      ///< The token keeps the CEK to itself.
   bool tells_size = false;       ///< It says so when a CEK has the wrong size.
-  bool tells_wrong_key = false;  ///< And so when what was wrapped does not come out.
+  bool tells_wrong_key = false;  ///< Or that what was wrapped does not come out.
   bool recovering = false;       ///< It has failed once before: it is not tried a third time.
 };
 
@@ -85,7 +85,8 @@ inline std::string wrong_with(const fault::Fault& fault, std::string_view answer
     return sees || is_one_of(fault.function, {"C_EncryptInit", "C_Encrypt"})
                ? std::string()
                : "answered crypto_failure";
-  if (operation.tells_wrong_key && answer == "crypto_failure") return {};
+  if (operation.tells_wrong_key && is_one_of(answer, {"crypto_failure", "unsupported_algorithm"}))
+    return {};
   if (sees && !operation.probing) return may_be({"decryption_failed"});
   if (sees)
     return may_be({"decryption_failed", "unsupported_algorithm", "internal_error", "unavailable"});
