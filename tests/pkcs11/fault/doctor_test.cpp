@@ -110,7 +110,7 @@ TEST_CASE("the doctor names the code of each thing that a token cannot") {
         CHECK(finding.how.find(" CKR_") != std::string::npos);
     }
     for (const std::string& row : rows)
-      if (row.find(": ") != std::string::npos) CHECK(examined.contains(row));
+      if (row.find(": ") != row.npos && !row.starts_with("test: ")) CHECK(examined.contains(row));
     CHECK(doctors_objects(kms).empty());
   }
 }

@@ -81,7 +81,8 @@ inline std::string wrong_with(const fault::Fault& fault, std::string_view answer
     case Row::refusal: break;
   }
   const bool sees = sees_the_text(fault.function, operation.in_boundary);
-  if (operation.tells_wrong_key && answer == "crypto_failure") return {};
+  if (operation.tells_wrong_key && is_one_of(answer, {"crypto_failure", "unsupported_algorithm"}))
+    return {};
   if (sees && !operation.probing && !operation.keeps) return may_be({"decryption_failed"});
   // A trial comes first, with a text of ours: whatever goes wrong with that one is the token's
   // doing.
