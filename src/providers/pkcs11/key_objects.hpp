@@ -84,6 +84,12 @@ class Locator {
   /// Errors: not_found (gone, or another key carries the label by now), internal_error.
   [[nodiscard]] Result<Step> locate(TokenSlot& slot, const Session& session,
                                     CK_OBJECT_HANDLE& handle) const;
+  /// Looks for the object anew next time: the token refused the handle, which may have come to name
+  /// another object.
+  void forget() const {
+    const std::lock_guard lock(mutex_);
+    epoch_ = 0;
+  }
   [[nodiscard]] bool is_for(const KeyObject& key) const {
     return key.object_class == object_class_ && identity(key) == identity_;
   }

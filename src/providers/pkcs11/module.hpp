@@ -70,9 +70,10 @@ class Module {
   [[nodiscard]] const std::vector<Token>& tokens() const noexcept { return list_->tokens(); }
   [[nodiscard]] OwnSessions& sessions() noexcept { return sessions_; }
 
-  /// Held while an object is copied, and shared while objects are searched for: to a search SoftHSM
-  /// shows a copy that is half done as a second object of the token, with its original's label.
-  [[nodiscard]] std::shared_mutex& copying() noexcept { return copying_; }
+  /// Held while objects are searched for, and while one is copied: searches are seldom, and one at
+  /// a time spares tokens their own races. To a search SoftHSM shows a copy that is half done as a
+  /// second object of the token, with its original's label.
+  [[nodiscard]] std::mutex& searching() noexcept { return searching_; }
 
   /// The login to the token of a slot. Stays where it is.
   [[nodiscard]] Login& login(CK_SLOT_ID slot);
@@ -126,7 +127,7 @@ class Module {
   std::chrono::milliseconds back_off_{0};
 
   OwnSessions sessions_;
-  std::shared_mutex copying_;
+  std::mutex searching_;
 
   std::atomic<std::uint64_t> last_epoch_ = 0;
   std::mutex logins_mutex_;

@@ -100,6 +100,11 @@ Result<Step> RsaObject::decrypt_with(const Session& session, OaepWay way, Hash h
   return refused;
 }
 
+Error RsaObject::refuse() const {
+  key_.forget();
+  return refused;
+}
+
 Result<std::uint64_t> RsaObject::decrypt(const WrappedCek& wrapped,
                                          crypto::OaepOpened& opened) const {
   const Result<OaepWay> way = oaep_way(wrapped.alg);
@@ -109,7 +114,7 @@ Result<std::uint64_t> RsaObject::decrypt(const WrappedCek& wrapped,
     return decrypt_with(session, *way, wrapped.alg.hash, ciphertext.bytes(), opened);
   });
   if (!outcome) return outcome.error();
-  if (outcome->refused) return refused;
+  if (outcome->refused) return refuse();
   opened.good &= ciphertext.in_range() ? ~0U : 0U;
   return outcome->session_epoch;
 }
@@ -268,7 +273,7 @@ Result<std::size_t> RsaObject::decrypt_in_token(const AlgRow& alg, const EncRow&
     return open_in_token(session, rsa, enc, *how, message);
   });
   if (!outcome) return outcome.error();
-  if (outcome->refused) return refused;
+  if (outcome->refused) return refuse();
   if (!outcome->ok() || !ciphertext.in_range()) return failed;
   message.copy_plaintext(out);
   return size;
@@ -321,7 +326,7 @@ Result<void> RsaObject::unwrap_to_token(const WrappedCek& wrapped, const std::st
   const Result<Outcome> outcome = try_to_keep(wrapped, label, id, made);
   if (!outcome) return outcome.error();
   if (is_about_size(outcome->rv)) return wrong_size;
-  if (outcome->refused) return is_the_tokens(outcome->rv) ? cannot_keep : refused;
+  if (outcome->refused) return is_the_tokens(outcome->rv) ? cannot_keep : refuse();
   if (!outcome->ok()) return failed;
   return {};
 }

@@ -72,6 +72,7 @@ class RsaObject {
   [[nodiscard]] Result<Trial<CekSize>> try_unwrap(const AlgRow& alg) const;
 
  private:
+  [[nodiscard]] Error refuse() const;
   class Ciphertext;
   [[nodiscard]] Result<OaepWay> oaep_way(const AlgRow& alg) const;
   [[nodiscard]] Result<bool> opens(const AlgRow& alg, OaepWay way, CK_RV& rv) const;

@@ -34,7 +34,7 @@ class TokenSlot::Lease {
                  slot.login_.load()->epoch,
                  slot.settings_.find_batch,
                  copies_.get(),
-                 &slot.module_->copying()} {}
+                 &slot.module_->searching()} {}
   Lease(Lease&& other) noexcept = default;
   Lease& operator=(Lease&&) = delete;
   ~Lease() {

@@ -30,8 +30,8 @@ struct Session {
   /// Object handles are good for as long as this stays the same.
   std::uint64_t object_epoch;
   unsigned long find_batch;
-  KeyCopies* copies;           ///< The session's own.
-  std::shared_mutex* copying;  ///< Module::copying().
+  KeyCopies* copies;      ///< The session's own.
+  std::mutex* searching;  ///< Module::searching().
   /// Something of an operation may be left in the session: nobody is to use it again.
   mutable bool spoiled = false;
 };

@@ -19,6 +19,8 @@ class WorkingKey {
   /// @param handle  good for this operation alone. Errors: those of Locator::locate().
   [[nodiscard]] Result<Step> locate(TokenSlot& slot, const Session& session,
                                     CK_OBJECT_HANDLE& handle) const;
+  /// See Locator::forget().
+  void forget() const { locator_.forget(); }
 
  private:
   enum class Verdict : std::uint8_t { none, being_tried, token, copy };

@@ -222,6 +222,20 @@ TEST_CASE("what a token cannot do is tried once, and what it failed at once is t
   }
 }
 
+TEST_CASE("a key whose handle was refused is looked for anew") {
+  const faulty::Clean clean;
+  const Kms kms = open();
+  const std::string text = make(kms, rsa_uid(kms), Alg::RSA_OAEP, Enc::A256GCM, "x");
+  REQUIRE(decrypt(kms, text) == "x");
+  module().reset();
+  REQUIRE(decrypt(kms, text) == "x");
+  CHECK(module().calls("C_FindObjectsInit") == 0);
+  module().inject("C_DecryptInit", 1, CKR_KEY_TYPE_INCONSISTENT, 1);  // another object has it
+  CHECK(decrypt(kms, text) == "error: internal_error");
+  CHECK(decrypt(kms, text) == "x");
+  CHECK(module().calls("C_FindObjectsInit") > 0);
+}
+
 TEST_CASE("a token that makes no AES keys cannot keep CEKs to itself, and is known to") {
   const faulty::Clean clean;
   module().inject("C_GenerateKey", 1, CKR_MECHANISM_INVALID, 0);
