@@ -76,10 +76,10 @@ assert pin not in seen, "the PIN was echoed"
 PYTHON
 
 # ^C half-way: it ends by the signal, and its keys are gone.
-"$doctor" "${token[@]}" --pin-file "$work/pin" >"$work/out" 2>&1 &
-pid=$!
 tokens=$JWEKMS_TEST_TOKEN_DIR/tokens
 before=$(find "$tokens" -name '*.object' | wc -l)
+"$doctor" "${token[@]}" --pin-file "$work/pin" >"$work/out" 2>&1 &
+pid=$!
 for ((i = 0; i < 1000; i++)); do
   [[ $(find "$tokens" -name '*.object' | wc -l) -gt $before ]] && break
   sleep 0.01
