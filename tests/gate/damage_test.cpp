@@ -129,3 +129,10 @@ TEST_CASE("an owner cannot be written into a row", "[gate][threat]") {
   CHECK(f.use("k", "nora") == "internal_error");
   CHECK(f.use("k", "olga") == "internal_error");
 }
+
+TEST_CASE("no damaged key is passed over in the JWK Set", "[gate]") {
+  const Fixture f;
+  CHECK(code_of(open(f.options).value().public_jwks()) == "ok");
+  f.edit("UPDATE keys SET sealed = zeroblob(length(sealed)) WHERE uid = " + quoted("two"));
+  CHECK(code_of(open(f.options).value().public_jwks()) == "internal_error");
+}

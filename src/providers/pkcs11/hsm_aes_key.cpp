@@ -43,8 +43,7 @@ class TokenContentKey final : public ContentKey {
       return gcm_encrypt(session, key, into.iv, joined, plaintext, sealed);
     });
     if (!outcome) return outcome.error();
-    if (outcome->refused) key_.forget();
-    if (!outcome->ok()) return cannot;
+    if (!outcome->ok()) return refuse();
     base64url::encode(std::span(sealed).first(plaintext.size()), into.ciphertext_b64.data());
     std::copy_n(sealed.end() - gcm_tag_size, gcm_tag_size, into.tag.begin());
     return {};
@@ -64,11 +63,15 @@ class TokenContentKey final : public ContentKey {
       return gcm_decrypt(session, key, message, Phase::setup);
     });
     if (!outcome) return outcome.error();
-    if (outcome->refused) key_.forget();
-    if (outcome->refused) return cannot;
+    if (outcome->refused) return refuse();
     if (!outcome->ok()) return failed;
     message.copy_plaintext(out);
     return size;
+  }
+
+  [[nodiscard]] Error refuse() const {
+    key_.forget();
+    return cannot;
   }
 
   /// Decrypts nothing under a wrong tag.

@@ -53,8 +53,8 @@ constexpr Error refused{Errc::internal_error, 0,
   const CK_RV made =
       session.f->C_CreateObject(session.handle, attributes.data(), attributes.size(), &object);
   if (made != CKR_OK) return {made};
-  const ObjectGuard guard(session,
-                          object);  // its value is to be read: it goes, or its session does
+  // Its value can be read: it goes, or its session does.
+  const ObjectGuard guard(session, object);
   CK_MECHANISM mechanism{type, nullptr, 0};
   out.resize(kek_size + 16);
   CK_ULONG size = out.size();
