@@ -115,12 +115,11 @@ Result<std::string> Kms::public_jwk(std::string_view kid) const {
 
 namespace {
 
-/// Whether an error tells of one key alone: it is gone, or is of no use here, as two keys of an HSM
-/// under one label are not. A damaged record of the database is nothing to pass over.
-[[nodiscard]] bool is_the_keys_own(const Error& error, std::string_view prefix) noexcept {
+/// Whether an error tells of one key alone: it is gone, or is of no use here, as two keys under one
+/// label are not.
+[[nodiscard]] bool is_the_keys_own(const Error& error) noexcept {
   return error.code == Errc::not_found || error.code == Errc::forbidden ||
-         error.code == Errc::crypto_failure ||
-         (error.code == Errc::internal_error && !prefix.empty());
+         error.code == Errc::crypto_failure || error.code == Errc::internal_error;
 }
 
 [[nodiscard]] Result<std::string> public_half(Call& call, std::string_view uid) {
@@ -144,7 +143,7 @@ namespace {
         continue;
       const Result<std::string> jwk = public_half(call, info.uid);
       // Of the others senders are to know all the same. An outage is no reason to leave any out.
-      if (!jwk && is_the_keys_own(jwk.error(), prefix)) continue;
+      if (!jwk && is_the_keys_own(jwk.error())) continue;
       if (!jwk) return jwk.error();
       if (!set.ends_with('[')) set += ',';
       set += *jwk;
