@@ -20,7 +20,6 @@ using DecodeBlocks = std::size_t (*)(std::string_view text, std::uint8_t* out) n
 
 /// For the tests: null where this processor or compiler does not have it.
 [[nodiscard]] DecodeBlocks avx2_decoder() noexcept;
-[[nodiscard]] DecodeBlocks avx512_decoder() noexcept;
 }  // namespace detail
 
 }  // namespace jwekms::crypto
