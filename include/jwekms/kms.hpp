@@ -100,8 +100,9 @@ class JWEKMS_API Kms {
 
   /// Decrypts one JWE. RFC 7516 §5.2.
   /// @param token  compact, flattened or general serialization, UTF-8; must not overlap `out`.
-  /// @param out    writable, at least decrypt_bound(token) bytes; wiped on any failure.
-  /// @return plaintext bytes written.
+  /// @param out    writable, at least decrypt_bound(token) bytes; wiped on any failure. With 16
+  /// bytes to spare, an HSM that does the AES-GCM writes straight into it, and no copy is made.
+  /// @return plaintext bytes written. What follows them in `out` has no meaning.
   /// Errors: bad_request, too_large, unsupported_algorithm, not_found, forbidden, crypto_failure
   /// (key of the wrong kind), decryption_failed, unavailable, buffer_too_small.
   [[nodiscard]] Result<std::size_t> decrypt(std::string_view token, std::span<std::uint8_t> out,

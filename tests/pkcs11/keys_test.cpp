@@ -80,7 +80,9 @@ TEST_CASE("an AES key in the token serves dir") {
     if (expected().gcm) {
       CHECK(decrypt(kms, text) == "direct");
       CHECK(token::encrypt(kms, uid, Alg::dir, enc, "direct") != text);
-      CHECK(decrypt(kms, token::encrypt(kms, uid, Alg::dir, enc, "")).empty());
+      CHECK(try_sizes(kms, [&](std::string_view plaintext) {
+              return token::encrypt(kms, uid, Alg::dir, enc, plaintext);
+            }) == "");
       std::string bad = text;
       bad[bad.size() - 2] = bad[bad.size() - 2] == 'A' ? 'B' : 'A';
       CHECK(decrypt(kms, bad) == "error: decryption_failed");

@@ -4,6 +4,7 @@
 #include <dlfcn.h>
 
 #include <cstdlib>
+#include <functional>
 #include <map>
 #include <mutex>
 #include <stdexcept>
@@ -114,14 +115,30 @@ inline std::string make(const Kms& kms, const std::string& uid, Alg alg, Enc enc
 }
 
 /// The plaintext, or "error: <code>", or "error: not wiped".
-inline std::string decrypt(const Kms& kms, std::string_view text, std::string_view key = {}) {
+/// @param spare  bytes of the buffer above the bound; from 16 on the token may write into it.
+inline std::string decrypt(const Kms& kms, std::string_view text, std::string_view key = {},
+                           std::size_t spare = 16) {
   const Result<std::size_t> bound = kms.decrypt_bound(text);
   if (!bound) return "error: " + std::string(jwekms::name(bound.error().code));
-  Bytes out(*bound + 1, 0xA5);
+  Bytes out(*bound + spare, 0xA5);
   const Result<std::size_t> size = kms.decrypt(text, out, {.key = key});
   if (size) return support::text(std::span(out).first(*size));
   if (!support::all_zero(out)) return "error: not wiped";
   return "error: " + std::string(jwekms::name(size.error().code));
+}
+
+/// Texts of all sorts of sizes, made by `seal`, with room for a tag in the buffer or without.
+/// @return empty, or what did not come out.
+inline std::string try_sizes(const Kms& kms,
+                             const std::function<std::string(std::string_view)>& seal) {
+  for (const std::size_t size : {0U, 1U, 4079U, 4080U, 4081U, 300'000U}) {
+    const std::string plaintext(size, 'x');
+    const std::string text = seal(plaintext);
+    for (const std::size_t spare : {0U, 15U, 16U, 17U, 5000U})
+      if (decrypt(kms, text, {}, spare) != plaintext)
+        return std::to_string(size) + " bytes, " + std::to_string(spare) + " to spare";
+  }
+  return {};
 }
 
 inline std::string encrypt(const Kms& kms, const std::string& uid, Alg alg, Enc enc,

@@ -26,11 +26,18 @@ std::ostream& operator<<(std::ostream& to, const Answer& answer) {
 /// What every one of them gets; it stands here so that all tokens are held to the same.
 const Answer rejected{Errc::decryption_failed, 0, "decryption failed", true};
 
-Answer answer_of(const Kms& kms, const std::string& text) {
-  Bytes out(kms.decrypt_bound(text).value(), 0xA5);
+Answer answer_of(const Kms& kms, const std::string& text, std::size_t spare) {
+  Bytes out(kms.decrypt_bound(text).value() + spare, 0xA5);
   const Result<std::size_t> size = kms.decrypt(text, out);
   if (size) return {Errc::internal_error, 0, "decrypted", false};
   return {size.error().code, size.error().position, size.error().text, support::all_zero(out)};
+}
+
+/// Whether or not the token may write into the buffer.
+Answer answer_of(const Kms& kms, const std::string& text) {
+  const Answer answer = answer_of(kms, text, 0);
+  CHECK(answer_of(kms, text, 16) == answer);
+  return answer;
 }
 
 /// The text with the letter at the start of its `part`, from 0, changed.

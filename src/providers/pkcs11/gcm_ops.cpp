@@ -36,39 +36,42 @@ std::string join(const Aad& aad) {
   return joined;
 }
 
-GcmMessage::GcmMessage(const SealedContent& sealed, ScratchPool& pool)
-    : sealed_(sealed), pool_(pool) {
+GcmMessage::GcmMessage(const SealedContent& sealed, std::span<std::uint8_t> out, ScratchPool& pool)
+    : sealed_(sealed), pool_(pool), out_(out) {
   if (sealed.aad.aad_b64) joined_ = join(sealed.aad);
   const std::size_t size = base64url::decoded_size(sealed.ciphertext_b64.size()) + gcm_tag_size;
-  buffer_ = small_;
+  sealed_bytes_ = small_;
   if (size > small_.size()) {
     large_ = pool.take(size);
-    buffer_ = large_.bytes(InsecureSecretAccess::token());
+    sealed_bytes_ = large_.bytes(InsecureSecretAccess::token());
   }
-  buffer_ = buffer_.first(size);
+  sealed_bytes_ = sealed_bytes_.first(size);
 }
 
 Result<void> GcmMessage::decode() noexcept {
-  if (!crypto::decode_base64url(sealed_.ciphertext_b64, buffer_.data()))
+  if (!crypto::decode_base64url(sealed_.ciphertext_b64, sealed_bytes_.data()))
     return Error{Errc::bad_request, 0, "the ciphertext is not base64url"};
-  std::ranges::copy(sealed_.tag.bytes.first(gcm_tag_size), buffer_.last(gcm_tag_size).begin());
+  std::ranges::copy(sealed_.tag.bytes.first(gcm_tag_size),
+                    sealed_bytes_.last(gcm_tag_size).begin());
   return {};
 }
 
-void GcmMessage::copy_plaintext(std::span<std::uint8_t> out) const noexcept {
-  std::copy_n(buffer_.begin(), plaintext_size(), out.begin());
+std::size_t GcmMessage::deliver() const noexcept {
+  if (in_place()) std::copy_n(sealed_bytes_.begin(), plaintext_size(), out_.begin());
+  return plaintext_size();
 }
 
 Step gcm_decrypt(const Session& session, CK_OBJECT_HANDLE key, std::span<const std::uint8_t> iv,
-                 std::string_view aad, std::span<std::uint8_t> buffer, Phase phase) noexcept {
+                 std::string_view aad, std::span<const std::uint8_t> sealed,
+                 std::span<std::uint8_t> opened, Phase phase) noexcept {
   GcmMechanism gcm(iv, aad);
   const CK_RV ready = session.f->C_DecryptInit(session.handle, &gcm.mechanism, key);
   // What came out of a JWE may be no key for AES: the token sees both calls all the same.
   if (ready != CKR_OK && phase != Phase::content) return {ready, phase};
-  CK_ULONG size = buffer.size();
-  const CK_RV rv =
-      session.f->C_Decrypt(session.handle, buffer.data(), buffer.size(), buffer.data(), &size);
-  if (rv == CKR_OK && size != buffer.size() - gcm_tag_size)
+  CK_ULONG size = opened.size();
+  const CK_RV rv = session.f->C_Decrypt(session.handle, const_cast<std::uint8_t*>(sealed.data()),
+                                        sealed.size(), opened.data(), &size);
+  if (rv == CKR_OK && size != sealed.size() - gcm_tag_size)
     return {CKR_GENERAL_ERROR, Phase::content};
   return {ready != CKR_OK ? ready : rv, Phase::content};
 }

@@ -20,53 +20,72 @@ inline constexpr std::size_t gcm_tag_size = 16;
 /// The AAD in one piece.
 [[nodiscard]] std::string join(const Aad& aad);
 
-/// Content to decrypt in place (PKCS#11 allows it), so that its plaintext is in one buffer alone,
-/// with the room of a tag behind it that some tokens want. Wiped when it dies.
+/// Content on its way through a token. Some tokens want room for a tag behind the plaintext: where
+/// the caller's buffer has that, the plaintext goes straight into it; else it is decrypted in place
+/// (PKCS#11 allows it), copied, and wiped here.
 class GcmMessage {
  public:
-  /// @param sealed, pool  must outlive this.
-  GcmMessage(const SealedContent& sealed, ScratchPool& pool);
+  /// @param out  receives the plaintext, in deliver() at the latest. All it holds after a failure
+  /// is to be wiped by the caller.
+  /// All must outlive this.
+  GcmMessage(const SealedContent& sealed, std::span<std::uint8_t> out, ScratchPool& pool);
   GcmMessage(const GcmMessage&) = delete;
   GcmMessage& operator=(const GcmMessage&) = delete;
   ~GcmMessage() {
-    secure_wipe(buffer_.data(), buffer_.size());
+    if (in_place()) secure_wipe(sealed_bytes_.data(), sealed_bytes_.size());
     pool_.give_back(std::move(large_));
   }
 
-  /// Puts ciphertext and tag into the buffer. To be done before each attempt, which overwrites
-  /// them. Errors: bad_request (the ciphertext is not base64url).
+  /// Makes ciphertext and tag ready. To be done before each attempt, which may overwrite them.
+  /// Errors: bad_request (the ciphertext is not base64url).
   [[nodiscard]] Result<void> decode() noexcept;
 
   [[nodiscard]] std::span<const std::uint8_t> iv() const noexcept { return sealed_.iv.bytes; }
   [[nodiscard]] std::string_view aad() const noexcept {
     return joined_.empty() ? sealed_.aad.protected_b64 : joined_;
   }
-  [[nodiscard]] std::span<std::uint8_t> buffer() noexcept { return buffer_; }
-  [[nodiscard]] std::size_t plaintext_size() const noexcept {
-    return buffer_.size() - gcm_tag_size;
+  /// Ciphertext and tag.
+  [[nodiscard]] std::span<const std::uint8_t> sealed_bytes() const noexcept {
+    return sealed_bytes_;
   }
-  /// After gcm_decrypt() without a fault. @param out  has room for it.
-  void copy_plaintext(std::span<std::uint8_t> out) const noexcept;
+  /// Where the token is to write: as large as sealed_bytes().
+  [[nodiscard]] std::span<std::uint8_t> opened() noexcept {
+    return in_place() ? sealed_bytes_ : out_.first(sealed_bytes_.size());
+  }
+  [[nodiscard]] bool fits() const noexcept { return out_.size() >= plaintext_size(); }
+  /// After gcm_decrypt() without a fault: sees to it that the plaintext is in `out`.
+  /// @return its size.
+  [[nodiscard]] std::size_t deliver() const noexcept;
 
  private:
+  [[nodiscard]] std::size_t plaintext_size() const noexcept {
+    return sealed_bytes_.size() - gcm_tag_size;
+  }
+  [[nodiscard]] bool in_place() const noexcept { return out_.size() < sealed_bytes_.size(); }
+
   const SealedContent& sealed_;
   std::string joined_;  ///< The AAD, where there is more of it than the protected header.
   std::array<std::uint8_t, 4096> small_;
   ScratchPool& pool_;
   crypto::SecretBuffer large_;
-  std::span<std::uint8_t> buffer_;
+  std::span<std::uint8_t> sealed_bytes_;
+  const std::span<std::uint8_t> out_;
 };
 
-/// @param buffer  ciphertext and tag; becomes the plaintext, and gcm_tag_size bytes of no meaning.
+/// @param sealed  ciphertext and tag.
+/// @param opened  as large, or `sealed` itself; becomes the plaintext, and gcm_tag_size bytes of no
+/// meaning.
 /// @param phase   of C_DecryptInit: content where the key itself came from a JWE.
 [[nodiscard]] Step gcm_decrypt(const Session& session, CK_OBJECT_HANDLE key,
                                std::span<const std::uint8_t> iv, std::string_view aad,
-                               std::span<std::uint8_t> buffer, Phase phase) noexcept;
+                               std::span<const std::uint8_t> sealed, std::span<std::uint8_t> opened,
+                               Phase phase) noexcept;
 
 /// @param message  decoded.
 [[nodiscard]] inline Step gcm_decrypt(const Session& session, CK_OBJECT_HANDLE key,
                                       GcmMessage& message, Phase phase) noexcept {
-  return gcm_decrypt(session, key, message.iv(), message.aad(), message.buffer(), phase);
+  return gcm_decrypt(session, key, message.iv(), message.aad(), message.sealed_bytes(),
+                     message.opened(), phase);
 }
 
 /// @param sealed  plaintext size + gcm_tag_size; receives ciphertext and tag.

@@ -52,9 +52,8 @@ class TokenContentKey final : public ContentKey {
  private:
   [[nodiscard]] Result<std::size_t> open(const SealedContent& sealed,
                                          std::span<std::uint8_t> out) const {
-    GcmMessage message(sealed, slot_->scratch());
-    const std::size_t size = message.plaintext_size();
-    if (out.size() < size) return Error{Errc::buffer_too_small, 0, "the output buffer is small"};
+    GcmMessage message(sealed, out, slot_->scratch());
+    if (!message.fits()) return Error{Errc::buffer_too_small, 0, "the output buffer is small"};
     const Result<Outcome> outcome = slot_->run([&](const Session& session) -> Result<Step> {
       CK_OBJECT_HANDLE key = CK_INVALID_HANDLE;
       const Result<Step> located = key_.locate(*slot_, session, key);
@@ -65,8 +64,7 @@ class TokenContentKey final : public ContentKey {
     if (!outcome) return outcome.error();
     if (outcome->refused) return refuse();
     if (!outcome->ok()) return failed;
-    message.copy_plaintext(out);
-    return size;
+    return message.deliver();
   }
 
   [[nodiscard]] Error refuse() const {
@@ -78,7 +76,7 @@ class TokenContentKey final : public ContentKey {
   [[nodiscard]] static Step try_key(const Session& session, CK_OBJECT_HANDLE key) {
     constexpr std::uint8_t iv[12] = {};
     std::uint8_t nothing[gcm_tag_size] = {};
-    return gcm_decrypt(session, key, iv, "aad", nothing, Phase::setup);
+    return gcm_decrypt(session, key, iv, "aad", nothing, nothing, Phase::setup);
   }
 
   const std::shared_ptr<const crypto::Library> library_;

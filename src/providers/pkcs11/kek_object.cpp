@@ -203,8 +203,7 @@ Result<Outcome> KekObject::unwrap_as(const WayRow& way, const core::WrappedKek& 
   crypto::SecretBuffer buffer(sealed.size());
   const auto room = buffer.bytes(InsecureSecretAccess::token());
   Result<Outcome> outcome = with_key([&](const Session& session, CK_OBJECT_HANDLE key) {
-    std::ranges::copy(sealed, room.begin());
-    const Step step = gcm_decrypt(session, key, iv, aad_of(wrapped), room, Phase::setup);
+    const Step step = gcm_decrypt(session, key, iv, aad_of(wrapped), sealed, room, Phase::setup);
     // No JWE is at stake: after GENERAL_ERROR the token is asked how it is.
     return Result<Step>(Step{step.rv});
   });

@@ -225,7 +225,7 @@ namespace {
   trial.at = "C_Decrypt, CKM_AES_GCM";
   constexpr std::uint8_t iv[12] = {};
   std::uint8_t nothing[gcm_tag_size] = {};
-  const Step opened = gcm_decrypt(session, object, iv, "aad", nothing, Phase::setup);
+  const Step opened = gcm_decrypt(session, object, iv, "aad", nothing, nothing, Phase::setup);
   if (opened.rv == CKR_OK) return no("a wrong tag is accepted");
   // That it is wrong has to be found: content.
   return classify(opened) == Fault::content ? Step{} : opened;
@@ -260,9 +260,8 @@ Result<std::size_t> RsaObject::decrypt_in_token(const AlgRow& alg, const EncRow&
                                                 std::span<const std::uint8_t> encrypted_key,
                                                 const SealedContent& sealed,
                                                 std::span<std::uint8_t> out) const {
-  GcmMessage message(sealed, slot_->scratch());
-  const std::size_t size = message.plaintext_size();
-  if (out.size() < size) return Error{Errc::buffer_too_small, 0, "the output buffer is small"};
+  GcmMessage message(sealed, out, slot_->scratch());
+  if (!message.fits()) return Error{Errc::buffer_too_small, 0, "the output buffer is small"};
   const Result<CekSize> how = keeps_cek(alg);
   if (!how) return how.error();
   const Ciphertext ciphertext(encrypted_key, public_key_->n());
@@ -275,8 +274,7 @@ Result<std::size_t> RsaObject::decrypt_in_token(const AlgRow& alg, const EncRow&
   if (!outcome) return outcome.error();
   if (outcome->refused) return refuse();
   if (!outcome->ok() || !ciphertext.in_range()) return failed;
-  message.copy_plaintext(out);
-  return size;
+  return message.deliver();
 }
 
 Result<Step> RsaObject::make_token_cek(const Session& session, const WrappedCek& wrapped,

@@ -25,7 +25,7 @@ class ScratchPool {
     }
     return crypto::SecretBuffer(size > kept_size ? size : kept_size);
   }
-  /// @param buffer  wiped.
+  /// @param buffer  holds no secret any more.
   void give_back(crypto::SecretBuffer buffer) noexcept {
     if (buffer.size() != kept_size) return;
     const std::lock_guard lock(mutex_);

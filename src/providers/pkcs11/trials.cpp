@@ -118,13 +118,16 @@ Result<Step> try_gcm_decrypt(const crypto::Library& library, const Session& sess
   Result<Step> encrypted = seal(library, session, key, sealed);
   if (!encrypted || encrypted->rv != CKR_OK) return encrypted;
   Sealed opening = sealed;
-  Step opened = gcm_decrypt(session, key, sealed.iv, aad, opening.bytes, Phase::setup);
+  // In place and not: both happen.
+  Step opened =
+      gcm_decrypt(session, key, sealed.iv, aad, opening.bytes, opening.bytes, Phase::setup);
   opened.phase = Phase::setup;  // the content is ours
   if (opened.rv != CKR_OK) return opened;
   if (!std::equal(std::begin(text), std::end(text), opening.bytes.begin()))
     progress.wrong = "something else comes back";
   sealed.bytes.back() ^= 1;
-  const Step tampered = gcm_decrypt(session, key, sealed.iv, aad, sealed.bytes, Phase::setup);
+  const Step tampered =
+      gcm_decrypt(session, key, sealed.iv, aad, sealed.bytes, opening.bytes, Phase::setup);
   if (classify(tampered) != Fault::content && tampered.rv != CKR_OK) return tampered;
   if (tampered.rv == CKR_OK) progress.wrong = "a wrong tag is accepted";
   return Step{};
