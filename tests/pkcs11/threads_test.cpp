@@ -65,6 +65,45 @@ TEST_CASE("32 threads use one provider") {
   }
 }
 
+TEST_CASE("keys are made, kept and destroyed while others search and decrypt") {
+  const CekBoundary boundary = expected().boundary_sha1 ? CekBoundary::hsm : CekBoundary::process;
+  const Kms kms = open(boundary);
+  const std::string parent = rsa_uid(kms, boundary);
+  const std::string text = make(kms, parent, Alg::RSA_OAEP, Enc::A256GCM, "meanwhile");
+  Answers wrong;
+  const auto expect = [&](const std::string& what, const auto& result, std::string_view code) {
+    if (support::code_of(result) != code) wrong.add(what + std::string(support::code_of(result)));
+  };
+  std::atomic<bool> stop = false;
+  std::vector<std::thread> others;
+  for (int i = 0; i < 10; ++i)
+    others.emplace_back([&, i] {
+      while (!stop)
+        if (i < 2) {
+          if (const std::string answer = decrypt(kms, text); answer != "meanwhile")
+            wrong.add("decrypt: " + answer);
+        } else {
+          expect("nobody: ", kms.describe_key(prefix() + "nobody"), "not_found");
+        }
+    });
+  for (int i = 0; i < 60; ++i) {
+    const std::string label = "made-meanwhile-" + std::to_string(i);
+    const std::string uid = prefix() + label;
+    const bool kept = i % 3 == 0 && expected().boundary_sha1;
+    if (kept)
+      expect("keep: ", kms.unwrap_key(text, {.uid = uid}), "ok");
+    else
+      expect("create: ",
+             kms.create_key({.uid = uid, .type = i % 20 == 1 ? KeyType::rsa : KeyType::oct}), "ok");
+    expect("describe: ", kms.describe_key(uid), "ok");
+    expect("destroy: ", kms.set_key_state(uid, KeyState::destroyed), "ok");
+    expect("gone: ", kms.describe_key(uid), "not_found");
+  }
+  stop = true;
+  for (std::thread& thread : others) thread.join();
+  CHECK(wrong.in_words() == "");
+}
+
 TEST_CASE("logouts under load do no harm") {
   if (!expected().logout_under_load) return;
   const Kms kms = open();

@@ -72,7 +72,7 @@ std::string AttributeReader::text(CK_ATTRIBUTE_TYPE type) {
 CK_RV find_objects(const Session& session, Template& wanted, std::vector<CK_OBJECT_HANDLE>& found) {
   found.clear();
   std::vector<CK_OBJECT_HANDLE> batch(session.find_batch);
-  const std::lock_guard searching(*session.searching);
+  const std::lock_guard alone(*session.objects);
   CK_RV rv = session.f->C_FindObjectsInit(session.handle, wanted.data(), wanted.size());
   if (rv != CKR_OK) return rv;
   for (;;) {

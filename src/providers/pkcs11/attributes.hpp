@@ -78,9 +78,9 @@ class ObjectGuard {
   ObjectGuard(const ObjectGuard&) = delete;
   ObjectGuard& operator=(const ObjectGuard&) = delete;
   ~ObjectGuard() {
-    if (object_ != CK_INVALID_HANDLE &&
-        session_.f->C_DestroyObject(session_.handle, object_) != CKR_OK)
-      session_.spoiled = true;
+    if (object_ == CK_INVALID_HANDLE) return;
+    const auto alone = session_.making();
+    if (session_.f->C_DestroyObject(session_.handle, object_) != CKR_OK) session_.spoiled = true;
   }
   [[nodiscard]] CK_OBJECT_HANDLE get() const noexcept { return object_; }
   void keep() noexcept { object_ = CK_INVALID_HANDLE; }

@@ -69,7 +69,7 @@ Result<InstanceSettings> read_settings(const HsmOptions& options, std::uint32_t 
     without_pin.pin.clear();
     settings.slots.push_back({std::move(without_pin), std::move(pin), options.max_sessions,
                               options.session_timeout, settings.model->find_batch,
-                              settings.model->opens_files});
+                              settings.model->opens_files, settings.model->makes_keys_alone});
     settings.pin_tries.push_back(std::make_shared<PinTries>());
   }
   return settings;

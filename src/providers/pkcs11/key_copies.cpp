@@ -37,7 +37,7 @@ CK_RV KeyCopies::copy(const Session& session, CK_OBJECT_HANDLE key,
   attributes.flag(CKA_TOKEN, false);
   attributes.text(CKA_LABEL, {});
   {
-    const std::lock_guard copying(*session.searching);
+    const std::lock_guard alone(*session.objects);
     const CK_RV rv =
         session.f->C_CopyObject(session.handle, key, attributes.data(), attributes.size(), &copy);
     if (rv != CKR_OK) return rv;

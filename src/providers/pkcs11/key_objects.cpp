@@ -25,6 +25,11 @@ constexpr std::string_view id_mark = "jwekms:";
   return find_objects(session, wanted, found);
 }
 
+[[nodiscard]] CK_RV destroy(const Session& session, CK_OBJECT_HANDLE object) {
+  const auto alone = session.making();
+  return session.f->C_DestroyObject(session.handle, object);
+}
+
 }  // namespace
 
 std::string write_cek_id(Enc enc, std::string_view nonce, std::string_view parent) {
@@ -179,10 +184,10 @@ Result<Step> destroy_key(TokenSlot& slot, const Session& session, const KeyObjec
     AttributeReader attributes(session, half);
     const bool is_its = attributes.bytes(CKA_MODULUS) == key.n;
     CK_RV rv = attributes.rv();
-    if (rv == CKR_OK && is_its) rv = session.f->C_DestroyObject(session.handle, half);
+    if (rv == CKR_OK && is_its) rv = destroy(session, half);
     if (rv != CKR_OK) return Step{rv};
   }
-  return Step{session.f->C_DestroyObject(session.handle, handle)};
+  return Step{destroy(session, handle)};
 }
 
 Step destroy_by_id(const Session& session, std::string_view id) {
@@ -192,7 +197,7 @@ Step destroy_by_id(const Session& session, std::string_view id) {
   std::vector<CK_OBJECT_HANDLE> found;
   CK_RV rv = find_objects(session, wanted, found);
   for (const CK_OBJECT_HANDLE object : found)
-    if (rv == CKR_OK) rv = session.f->C_DestroyObject(session.handle, object);
+    if (rv == CKR_OK) rv = destroy(session, object);
   return {rv};
 }
 

@@ -89,9 +89,9 @@ void Module::release() noexcept {
   back_off_ = {};
 }
 
-Login& Module::login(CK_SLOT_ID slot) {
-  const std::lock_guard lock(logins_mutex_);
-  const auto [place, is_new] = logins_.try_emplace(slot);
+SharedToken& Module::shared(CK_SLOT_ID slot) {
+  const std::lock_guard lock(shared_mutex_);
+  const auto [place, is_new] = shared_.try_emplace(slot);
   if (is_new) place->second.epoch = new_epoch();
   return place->second;
 }
@@ -176,7 +176,7 @@ Result<void> Module::load() {
     return down;
   }
   generation_ = ++last_generation_;
-  for (auto& [slot, login] : logins_) login.epoch = new_epoch();
+  for (auto& [slot, token] : shared_) token.epoch = new_epoch();
   return {};
 }
 

@@ -36,11 +36,19 @@ class Patience {
   Clock::time_point until_{};
 };
 
-/// The login to one token, which all who use it in a process share, and lose together.
-struct Login {
-  std::mutex mutex;  ///< Held during C_Login, so that a login and its new epoch are one.
-  /// Object handles are good for as long as this stays the same. Never twice the same in a Module.
+/// What all who use one token in a process share.
+struct SharedToken {
+  std::mutex login;  ///< Held during C_Login, so that a login and its new epoch are one.
+  /// Object handles are good for as long as this stays the same, for all alike: a login is lost
+  /// together. Never twice the same in a Module.
   std::atomic<std::uint64_t> epoch;
+  /// Held while objects are searched for, while one is copied, during a login, and, see
+  /// Model::makes_keys_alone, while one is made or destroyed. All are seldom, and one at a time
+  /// spares tokens their own races. To a search SoftHSM shows a copy that is half done as a second
+  /// object of the token, with its original's label. opencryptoki reads the objects of the token
+  /// into the process at a login and at a search, and two at once read each of them twice: from
+  /// then on all who look for a key find two.
+  std::mutex objects;
 };
 
 /// A PKCS#11 module of this process. What it keeps is global to the process, so everybody who
@@ -70,13 +78,8 @@ class Module {
   [[nodiscard]] const std::vector<Token>& tokens() const noexcept { return list_->tokens(); }
   [[nodiscard]] OwnSessions& sessions() noexcept { return sessions_; }
 
-  /// Held while objects are searched for, and while one is copied: searches are seldom, and one at
-  /// a time spares tokens their own races. To a search SoftHSM shows a copy that is half done as a
-  /// second object of the token, with its original's label.
-  [[nodiscard]] std::mutex& searching() noexcept { return searching_; }
-
-  /// The login to the token of a slot. Stays where it is.
-  [[nodiscard]] Login& login(CK_SLOT_ID slot);
+  /// Of the token of a slot. Stays where it is.
+  [[nodiscard]] SharedToken& shared(CK_SLOT_ID slot);
   [[nodiscard]] std::uint64_t new_epoch() noexcept { return ++last_epoch_; }
 
   /// Notes that a slot is in use, until the module is taken down. @param owner  whose word that is.
@@ -127,11 +130,10 @@ class Module {
   std::chrono::milliseconds back_off_{0};
 
   OwnSessions sessions_;
-  std::mutex searching_;
 
   std::atomic<std::uint64_t> last_epoch_ = 0;
-  std::mutex logins_mutex_;
-  std::map<CK_SLOT_ID, Login> logins_;
+  std::mutex shared_mutex_;
+  std::map<CK_SLOT_ID, SharedToken> shared_;
 
   std::mutex uses_mutex_;
   std::map<const void*, CK_SLOT_ID> uses_;

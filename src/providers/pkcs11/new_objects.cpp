@@ -69,9 +69,13 @@ Result<Step> generate_rsa(TokenSlot& slot, const Session& session, const std::st
   CK_MECHANISM mechanism{CKM_RSA_PKCS_KEY_PAIR_GEN, nullptr, 0};
   CK_OBJECT_HANDLE public_key = CK_INVALID_HANDLE;
   CK_OBJECT_HANDLE private_key = CK_INVALID_HANDLE;
-  const CK_RV rv = session.f->C_GenerateKeyPair(session.handle, &mechanism, public_half.data(),
-                                                public_half.size(), private_half.data(),
-                                                private_half.size(), &public_key, &private_key);
+  CK_RV rv = CKR_OK;
+  {
+    const auto alone = session.making();
+    rv = session.f->C_GenerateKeyPair(session.handle, &mechanism, public_half.data(),
+                                      public_half.size(), private_half.data(), private_half.size(),
+                                      &public_key, &private_key);
+  }
   if (rv != CKR_OK) return Step{rv};
   ObjectGuard private_guard(session, private_key);
   ObjectGuard public_guard(session, public_key);
@@ -94,8 +98,12 @@ Result<Step> generate_aes(TokenSlot& slot, const Session& session, const std::st
   attributes.number(CKA_VALUE_LEN, size_in_bytes);
   CK_MECHANISM mechanism{CKM_AES_KEY_GEN, nullptr, 0};
   CK_OBJECT_HANDLE key = CK_INVALID_HANDLE;
-  const CK_RV rv = session.f->C_GenerateKey(session.handle, &mechanism, attributes.data(),
-                                            attributes.size(), &key);
+  CK_RV rv = CKR_OK;
+  {
+    const auto alone = session.making();
+    rv = session.f->C_GenerateKey(session.handle, &mechanism, attributes.data(), attributes.size(),
+                                  &key);
+  }
   if (rv != CKR_OK) return Step{rv};
   ObjectGuard guard(session, key);
   const Result<Step> checked = check_made(session, key, label, made);

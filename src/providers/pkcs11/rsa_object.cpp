@@ -288,8 +288,12 @@ Result<Step> RsaObject::make_token_cek(const Session& session, const WrappedCek&
   Template attributes;
   describe_token_cek(attributes, label, id);
   CK_OBJECT_HANDLE object = CK_INVALID_HANDLE;
-  const Step unwrapped = unwrap_object(session, key, wrapped.alg.hash, wrapped.encrypted_key.bytes,
-                                       attributes, object);
+  Step unwrapped;
+  {
+    const auto alone = session.making();
+    unwrapped = unwrap_object(session, key, wrapped.alg.hash, wrapped.encrypted_key.bytes,
+                              attributes, object);
+  }
   if (is_the_tokens(unwrapped.rv)) return Step{unwrapped.rv};
   if (unwrapped.rv != CKR_OK) return unwrapped;
   ObjectGuard guard(session, object);

@@ -31,10 +31,11 @@ class TokenSlot::Lease {
         session_{&slot.module_->functions(),
                  idle.session,
                  slot.slot_id_,
-                 slot.login_.load()->epoch,
+                 slot.shared_.load()->epoch,
                  slot.settings_.find_batch,
                  copies_.get(),
-                 &slot.module_->searching()} {}
+                 &slot.shared_.load()->objects,
+                 slot.settings_.makes_keys_alone} {}
   Lease(Lease&& other) noexcept = default;
   Lease& operator=(Lease&&) = delete;
   ~Lease() {
@@ -138,7 +139,7 @@ Result<void> TokenSlot::recover(Fault fault, std::optional<Lease>& lease) {
       if (!is_well()) break;
       const CK_RV rv = log_in(lease->session().handle);
       std::uint64_t seen = lease->session().object_epoch;
-      login_.load()->epoch.compare_exchange_strong(seen, module_->new_epoch());
+      shared_.load()->epoch.compare_exchange_strong(seen, module_->new_epoch());
       if (pin_tries_->refused()) return pin_was_refused;
       if (rv == CKR_OK) return {};
       if (classify({rv}) == Fault::session) lease->lose_session();
@@ -166,9 +167,9 @@ Result<void> TokenSlot::recover(Fault fault, std::optional<Lease>& lease) {
 bool TokenSlot::login_lasted(const Session& session) {
   if (settings_.slot.login == HsmLogin::none) return true;
   if (!is_logged_in(session.handle)) return false;
-  Login& login = *login_.load();
-  const std::lock_guard lock(login.mutex);
-  return login.epoch == session.object_epoch;
+  SharedToken& shared = *shared_.load();
+  const std::lock_guard lock(shared.login);
+  return shared.epoch == session.object_epoch;
 }
 
 bool TokenSlot::is_well() const {
@@ -210,7 +211,7 @@ Result<TokenSlot::Lease> TokenSlot::acquire() {
     if (fault == Fault::none) {
       const std::uint64_t epoch = session_epoch_;
       while (std::optional<SessionPool::Idle> idle = pool_.take(epoch)) {
-        if (idle->copies->serve(login_.load()->epoch))
+        if (idle->copies->serve(shared_.load()->epoch))
           return Lease(*this, std::move(permit), std::move(gate), *std::move(idle), epoch);
         close(idle->session);
       }
@@ -247,10 +248,10 @@ Fault TokenSlot::attach() {
   if (!token) return Fault::device;
   slot_id_ = token->slot_id;
   name_ = {token->label, token->serial};
-  login_ = &module_->login(slot_id_);
+  shared_ = &module_->shared(slot_id_);
   if (opened_in_ == generation) {
     forget_sessions();
-    login_.load()->epoch = module_->new_epoch();  // handles may have gone with what was lost
+    shared_.load()->epoch = module_->new_epoch();  // handles may have gone with what was lost
   } else {
     // Handles of another generation may name other people's sessions by now: nothing is closed.
     (void)pool_.begin(++session_epoch_);
@@ -317,14 +318,15 @@ bool TokenSlot::is_logged_in(CK_SESSION_HANDLE session) const {
 /// objects and still shows a session that is logged in.
 CK_RV TokenSlot::log_in(CK_SESSION_HANDLE session) {
   if (settings_.slot.login == HsmLogin::none) return CKR_OK;
-  Login& login = *login_.load();
-  const std::lock_guard lock(login.mutex);
+  SharedToken& shared = *shared_.load();
+  const std::lock_guard lock(shared.login);
   const CK_RV rv = pin_tries_->run([&] {
     const auto pin = settings_.pin->bytes(InsecureSecretAccess::token());
+    const std::lock_guard alone(shared.objects);
     return module_->functions().C_Login(session, CKU_USER, const_cast<std::uint8_t*>(pin.data()),
                                         pin.size());
   });
-  if (rv == CKR_OK) login.epoch = module_->new_epoch();
+  if (rv == CKR_OK) shared.epoch = module_->new_epoch();
   return rv == CKR_USER_ALREADY_LOGGED_IN ? CKR_OK : rv;
 }
 

@@ -30,8 +30,13 @@ struct Session {
   /// Object handles are good for as long as this stays the same.
   std::uint64_t object_epoch;
   unsigned long find_batch;
-  KeyCopies* copies;      ///< The session's own.
-  std::mutex* searching;  ///< Module::searching().
+  KeyCopies* copies;    ///< The session's own.
+  std::mutex* objects;  ///< SharedToken::objects.
+  bool makes_keys_alone;
+  /// To be held while an object of the token is made or destroyed.
+  [[nodiscard]] std::unique_lock<std::mutex> making() const {
+    return makes_keys_alone ? std::unique_lock(*objects) : std::unique_lock<std::mutex>();
+  }
   /// Something of an operation may be left in the session: nobody is to use it again.
   mutable bool spoiled = false;
 };
@@ -54,7 +59,8 @@ class TokenSlot {
     std::size_t max_sessions;
     std::chrono::milliseconds session_timeout;
     unsigned long find_batch;
-    bool opens_files;
+    bool opens_files;       ///< As in Model.
+    bool makes_keys_alone;  ///< As in Model.
   };
   /// @param pin_tries  shared by a slot and its likes in forked children.
   TokenSlot(std::shared_ptr<Module> module, const Settings& settings,
@@ -132,7 +138,7 @@ class TokenSlot {
   Name name_{};
   std::atomic<std::uint64_t> attached_ = 0;  ///< Generation of the module that the rest is of.
   std::atomic<CK_SLOT_ID> slot_id_ = CK_UNAVAILABLE_INFORMATION;
-  std::atomic<Login*> login_ = nullptr;           ///< Of the slot; set when attached.
+  std::atomic<SharedToken*> shared_ = nullptr;    ///< Of the slot; set when attached.
   CK_SESSION_HANDLE anchor_ = CK_INVALID_HANDLE;  ///< Holds the login; never used for more.
   std::uint64_t opened_in_ = 0;  ///< Generation that the anchor and the pool's sessions are of.
   std::atomic<std::uint64_t> session_epoch_ = 0;

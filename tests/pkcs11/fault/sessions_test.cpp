@@ -15,7 +15,8 @@ using Clock = std::chrono::steady_clock;
 
 namespace {
 
-/// Watches the calls while it lives: decryptions under way, and sessions open, at most.
+/// Watches the calls while it lives: decryptions under way, what goes through all objects of the
+/// token, and sessions open, at most.
 class Watch {
  public:
   Watch() { module().watch(see, this); }
@@ -23,6 +24,7 @@ class Watch {
   Watch& operator=(const Watch&) = delete;
   ~Watch() { module().watch(nullptr, nullptr); }
   std::atomic<int> decrypting = 0, most_decrypting = 0;
+  std::atomic<int> searching = 0, most_searching = 0;
   std::atomic<long> most_sessions = 0;
 
  private:
@@ -36,6 +38,12 @@ class Watch {
       const int now = before != 0 ? ++self.decrypting : --self.decrypting;
       raise(self.most_decrypting, now);
     }
+    const std::string_view called(function);
+    const bool begins = called == "C_FindObjectsInit" && before != 0;
+    const bool ends = called == "C_FindObjectsFinal" && before == 0;
+    const bool whole = called == "C_Login" || called == "C_CopyObject";
+    if (begins || (whole && before != 0)) raise(self.most_searching, ++self.searching);
+    if (ends || (whole && before == 0)) --self.searching;
     raise(self.most_sessions, module().sessions());
   }
 };
@@ -74,6 +82,32 @@ TEST_CASE("as many sessions as allowed serve many threads, and no more") {
   CHECK(wrong.in_words() == "");
   CHECK(watch.most_decrypting == 3);
   CHECK(watch.most_sessions == others + 3 + 1);  // one more holds the login
+}
+
+TEST_CASE("after a reload one searches at a time, and nobody during a login or a copy") {
+  // opencryptoki shows a key twice to searches that came at once, for as long as it is initialised.
+  const faulty::Clean clean;
+  const Busy busy(options());
+  for (const char* function : {"C_FindObjectsInit", "C_Login", "C_CopyObject"})
+    module().delay(function, 1, 5, 0);
+  module().inject("C_Decrypt", 1, CKR_DEVICE_ERROR, 1);
+  const Watch watch;
+  Answers wrong;
+  std::vector<std::thread> threads;
+  for (int i = 0; i < 16; ++i)
+    threads.emplace_back([&, i] {
+      for (int n = 0; n < 4; ++n) {
+        // What is not there has the login looked at.
+        if (i % 4 == 0) (void)busy.kms.describe_key(prefix() + "nobody");
+        if (const std::string answer = decrypt(busy.kms, busy.text); answer != "served")
+          wrong.add(answer);
+      }
+    });
+  for (std::thread& thread : threads) thread.join();
+  CHECK(module().calls("C_Initialize") > 0);
+  CHECK(wrong.in_words() == "");
+  CHECK(watch.searching == 0);
+  CHECK(watch.most_searching == 1);
 }
 
 TEST_CASE("who finds all sessions at work is told so in time, and not before") {
