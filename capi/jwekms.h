@@ -522,8 +522,8 @@ typedef struct jwekms_decrypt_options {
 /// Decrypts one JWE. RFC 7516 §5.2. A JWE says nothing about who made it: what decrypts is not
 /// thereby authentic.
 /// @param token  compact, flattened or general serialization.
-/// @param out    receives the plaintext; what follows it there has no meaning. With 16 bytes above
-/// the bound, an HSM that does the AES-GCM writes straight into it, and no copy is made.
+/// @param out    receives the plaintext; what follows it there has no meaning. The bound is as many
+/// bytes as the plaintext can have, and room for a tag, which spares what an HSM decrypts a copy.
 /// Errors: bad_request, too_large, unsupported_algorithm, not_found, forbidden, crypto_failure (key
 /// of the wrong kind), decryption_failed, unavailable, buffer_too_small.
 jwekms_status jwekms_decrypt(const jwekms_ctx* ctx, const char* token, size_t token_len,

@@ -94,14 +94,14 @@ class JWEKMS_API Kms {
   /// What it accepts.
   [[nodiscard]] const Policy& policy() const noexcept;
 
-  /// Bytes that decrypt() needs in `out` at most. Reads the token, touches no key.
+  /// Bytes for the `out` of decrypt(): as many as the plaintext can have, and room for a tag, which
+  /// spares what an HSM decrypts a copy. Reads the token, touches no key.
   /// Errors: bad_request, too_large.
   [[nodiscard]] Result<std::size_t> decrypt_bound(std::string_view token) const;
 
   /// Decrypts one JWE. RFC 7516 §5.2.
   /// @param token  compact, flattened or general serialization, UTF-8; must not overlap `out`.
-  /// @param out    writable, at least decrypt_bound(token) bytes; wiped on any failure. With 16
-  /// bytes to spare, an HSM that does the AES-GCM writes straight into it, and no copy is made.
+  /// @param out    writable, at least decrypt_bound(token) bytes; wiped on any failure.
   /// @return plaintext bytes written. What follows them in `out` has no meaning.
   /// Errors: bad_request, too_large, unsupported_algorithm, not_found, forbidden, crypto_failure
   /// (key of the wrong kind), decryption_failed, unavailable, buffer_too_small.

@@ -31,7 +31,8 @@ using core::Token;
 [[nodiscard]] Result<std::size_t> open_compressed(const Key& key, const WrappedCek& wrapped,
                                                   const SealedContent& sealed,
                                                   std::span<std::uint8_t> out, std::size_t bound) {
-  crypto::SecretBuffer compressed(base64url::decoded_size(sealed.ciphertext_b64.size()));
+  crypto::SecretBuffer compressed(base64url::decoded_size(sealed.ciphertext_b64.size()) +
+                                  Token::tag_room);
   const auto bytes = compressed.bytes(InsecureSecretAccess::token());
   const Result<std::size_t> opened = open_content(key, wrapped, sealed, bytes);
   if (!opened) return opened;
@@ -102,10 +103,16 @@ using core::Token;
 
 }  // namespace
 
-Result<std::size_t> Kms::decrypt_bound(std::string_view text) const {
+Result<std::size_t> core::plaintext_bound(std::string_view text, const Policy& policy) {
   Token token;
-  if (Result<void> parsed = token.parse(text, context_->policy); !parsed) return parsed.error();
-  return token.plaintext_bound(context_->policy.limits);
+  if (Result<void> parsed = token.parse(text, policy); !parsed) return parsed.error();
+  return token.plaintext_bound(policy.limits);
+}
+
+Result<std::size_t> Kms::decrypt_bound(std::string_view text) const {
+  const Result<std::size_t> plaintext = core::plaintext_bound(text, context_->policy);
+  if (!plaintext) return plaintext;
+  return *plaintext + Token::tag_room;
 }
 
 Result<std::size_t> core::decrypt(Call& call, std::string_view text, std::span<std::uint8_t> out,

@@ -6,6 +6,7 @@
 #include "core/json_tree.hpp"
 #include "core/key_use.hpp"
 #include "core/operations.hpp"
+#include "core/token.hpp"
 #include "crypto/rsa_key.hpp"
 #include "crypto/secret_buffer.hpp"
 #include "jwekms/base64url.hpp"
@@ -191,7 +192,7 @@ Result<std::size_t> Kms::encrypt(std::span<const std::uint8_t> plaintext, std::s
 
 Result<std::size_t> Kms::reencrypt_bound(std::string_view token,
                                          const EncryptOptions& options) const {
-  const Result<std::size_t> plaintext = decrypt_bound(token);
+  const Result<std::size_t> plaintext = core::plaintext_bound(token, policy());
   if (!plaintext) return plaintext;
   return encrypt_bound(*plaintext, options);
 }
@@ -202,11 +203,11 @@ Result<std::size_t> Kms::reencrypt(std::string_view token, std::span<char> out,
   Call call(*context_, principal_, "reencrypt", from.key);
   call.note_other(to.key);
   return call.run([&]() -> Result<std::size_t> {
-    const Result<std::size_t> bound = decrypt_bound(token);
+    const Result<std::size_t> bound = core::plaintext_bound(token, policy());
     if (!bound) return bound;
     if (Result<void> checked = check_options(to, policy()); !checked) return checked.error();
     if (out.size() < encrypt_bound(*bound, to)) return output_is_small;
-    crypto::SecretBuffer plaintext(*bound);
+    crypto::SecretBuffer plaintext(*bound + core::Token::tag_room);
     const auto bytes = plaintext.bytes(InsecureSecretAccess::token());
     std::optional<core::Addressee> addressee;
     // Nothing is decrypted for somebody who may not have it encrypted again.

@@ -18,6 +18,9 @@ namespace jwekms::core {
                                           const DecryptOptions& options,
                                           const std::function<Result<void>()>& also = {});
 
+/// Bytes that the plaintext of a token can need. Errors: bad_request, too_large.
+[[nodiscard]] Result<std::size_t> plaintext_bound(std::string_view token, const Policy& policy);
+
 /// A key that the caller may encrypt to, and that serves: nothing was done with it yet.
 struct Addressee {
   std::shared_ptr<const Key> key;

@@ -72,11 +72,12 @@ struct Decrypted {
   }
 };
 
-/// @param extra  bytes of the buffer above what decrypt_bound() asks for.
+/// Into a buffer without the room for a tag that decrypt_bound() has, and that none but tokens use.
+/// @param extra  bytes more than that.
 inline Decrypted decrypt(const Kms& kms, std::string_view token, const DecryptOptions& options = {},
                          std::size_t extra = 0) {
   const Result<std::size_t> bound = kms.decrypt_bound(token);
-  Bytes out((bound ? *bound : 16) + extra, 0xFF);
+  Bytes out((bound ? *bound - 16 : 16) + extra, 0xFF);
   const std::string exact(token);
   Result<std::size_t> result = kms.decrypt(exact, out, options);
   return {result, std::move(out)};

@@ -65,7 +65,7 @@ TEST_CASE("a buffer that is too small is refused before any key is touched", "[r
   Rig rig;
   for (const std::string& token :
        {good_rsa().compact(), good_dir().compact(), good_rsa().flattened()}) {
-    Bytes out(rig.kms.decrypt_bound(token).value() - 1, 0xFF);
+    Bytes out(rig.kms.decrypt_bound(token).value() - 17, 0xFF);  // room for a tag can be missing
     CHECK(code_of(rig.kms.decrypt(token, out)) == "buffer_too_small");
     CHECK(all_zero(out));
 

@@ -56,7 +56,8 @@ Result<void> GcmMessage::decode() noexcept {
   return {};
 }
 
-std::size_t GcmMessage::deliver() const noexcept {
+std::size_t GcmMessage::deliver() noexcept {
+  delivered_ = true;
   if (in_place()) std::copy_n(sealed_bytes_.begin(), plaintext_size(), out_.begin());
   return plaintext_size();
 }

@@ -25,14 +25,14 @@ inline constexpr std::size_t gcm_tag_size = 16;
 /// (PKCS#11 allows it), copied, and wiped here.
 class GcmMessage {
  public:
-  /// @param out  receives the plaintext, in deliver() at the latest. All it holds after a failure
-  /// is to be wiped by the caller.
-  /// All must outlive this.
+  /// @param out  receives the plaintext, in deliver() at the latest; wiped if it does not come to
+  /// that. All must outlive this.
   GcmMessage(const SealedContent& sealed, std::span<std::uint8_t> out, ScratchPool& pool);
   GcmMessage(const GcmMessage&) = delete;
   GcmMessage& operator=(const GcmMessage&) = delete;
   ~GcmMessage() {
     if (in_place()) secure_wipe(sealed_bytes_.data(), sealed_bytes_.size());
+    if (!delivered_) secure_wipe(out_.data(), out_.size());
     pool_.give_back(std::move(large_));
   }
 
@@ -55,7 +55,7 @@ class GcmMessage {
   [[nodiscard]] bool fits() const noexcept { return out_.size() >= plaintext_size(); }
   /// After gcm_decrypt() without a fault: sees to it that the plaintext is in `out`.
   /// @return its size.
-  [[nodiscard]] std::size_t deliver() const noexcept;
+  [[nodiscard]] std::size_t deliver() noexcept;
 
  private:
   [[nodiscard]] std::size_t plaintext_size() const noexcept {
@@ -70,6 +70,7 @@ class GcmMessage {
   crypto::SecretBuffer large_;
   std::span<std::uint8_t> sealed_bytes_;
   const std::span<std::uint8_t> out_;
+  bool delivered_ = false;
 };
 
 /// @param sealed  ciphertext and tag.

@@ -117,17 +117,17 @@ Result<Step> try_gcm_decrypt(const crypto::Library& library, const Session& sess
   Sealed sealed;
   Result<Step> encrypted = seal(library, session, key, sealed);
   if (!encrypted || encrypted->rv != CKR_OK) return encrypted;
-  Sealed opening = sealed;
-  // In place and not: both happen.
+  Sealed opening;
   Step opened =
-      gcm_decrypt(session, key, sealed.iv, aad, opening.bytes, opening.bytes, Phase::setup);
+      gcm_decrypt(session, key, sealed.iv, aad, sealed.bytes, opening.bytes, Phase::setup);
   opened.phase = Phase::setup;  // the content is ours
   if (opened.rv != CKR_OK) return opened;
   if (!std::equal(std::begin(text), std::end(text), opening.bytes.begin()))
     progress.wrong = "something else comes back";
   sealed.bytes.back() ^= 1;
+  // And in place.
   const Step tampered =
-      gcm_decrypt(session, key, sealed.iv, aad, sealed.bytes, opening.bytes, Phase::setup);
+      gcm_decrypt(session, key, sealed.iv, aad, sealed.bytes, sealed.bytes, Phase::setup);
   if (classify(tampered) != Fault::content && tampered.rv != CKR_OK) return tampered;
   if (tampered.rv == CKR_OK) progress.wrong = "a wrong tag is accepted";
   return Step{};
