@@ -76,6 +76,17 @@ TEST_CASE("an AES key in the token serves dir") {
     const KeyInfo info = kms.create_key({.uid = uid, .type = KeyType::oct, .enc = enc}).value();
     CHECK(info.enc == enc);
     CHECK(info.bits == row(enc).cek_bytes * 8U);
+    {
+      const Raw raw;
+      const auto found = raw.find(CKO_SECRET_KEY, "dir-" + std::string(row(enc).name));
+      REQUIRE(found.size() == 1);
+      for (const CK_ATTRIBUTE_TYPE is : {CKA_PRIVATE, CKA_SENSITIVE, CKA_ENCRYPT, CKA_DECRYPT})
+        CHECK(raw.flag(found[0], is));
+      for (const CK_ATTRIBUTE_TYPE is_not :
+           {CKA_EXTRACTABLE, CKA_WRAP, CKA_UNWRAP, CKA_SIGN, CKA_DERIVE})
+        CHECK_FALSE(raw.flag(found[0], is_not));
+      CHECK(raw.read(found[0], CKA_VALUE) != CKR_OK);
+    }
     const std::string text = token::encrypt(kms, uid, Alg::dir, enc, "direct");
     if (expected().gcm) {
       CHECK(decrypt(kms, text) == "direct");

@@ -86,6 +86,9 @@ TEST_CASE("without raw_rsa_fallback a hash that the token lacks is refused") {
   const std::string text = make(usual, uid, Alg::RSA_OAEP_256, Enc::A256GCM, "by itself");
   HsmOptions bare = options();
   bare.raw_rsa_fallback = false;
+  HsmOptions unsaid = options();
+  unsaid.model = "crypt2pay";  // where it is off unless it is asked for
+  unsaid.raw_rsa_fallback.reset();
   const Kms kms = try_open(bare).value();
   const bool native =
       expected_column().at("RSA-OAEP-256: decrypt, CEK in the process") != "yes, by bare RSA";
@@ -93,6 +96,9 @@ TEST_CASE("without raw_rsa_fallback a hash that the token lacks is refused") {
     CHECK(decrypt(kms, text) == (native ? "by itself" : "error: unsupported_algorithm"));
   CHECK(decrypt(kms, make(usual, uid, Alg::RSA_OAEP, Enc::A256GCM, "SHA-1")) == "SHA-1");
   CHECK(decrypt(usual, text) == "by itself");
+  const Kms other = try_open(unsaid).value();
+  const std::string there = "hsm::crypt2pay" + uid.substr(uid.find("::", 5));
+  CHECK(decrypt(other, text, there) == (native ? "by itself" : "error: unsupported_algorithm"));
 }
 
 TEST_CASE("a token is picked by its serial alone") {

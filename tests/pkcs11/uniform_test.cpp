@@ -40,6 +40,31 @@ Answer answer_of(const Kms& kms, const std::string& text) {
   return answer;
 }
 
+/// Of unwrap_key(), which keeps nothing.
+Answer answer_of(const Kms& kms, const std::string& text, const KeepCek& keep) {
+  const Result<KeyInfo> kept = kms.unwrap_key(text, keep);
+  if (kept) return {Errc::internal_error, 0, "kept", false};
+  return {kept.error().code, kept.error().position, kept.error().text, true};
+}
+
+/// An encrypted_key with a fault that shows in its padding or in itself: padding, length, above the
+/// modulus, another hash.
+std::vector<Bytes> bad_keys(const crypto::RsaPublicKey& key, Alg alg, const Cek& cek) {
+  const Bytes good = key.wrap(row(alg), cek).value();
+  Bytes flipped = good, longer = good;
+  flipped[100] ^= 1;
+  longer.insert(longer.begin(), 0);
+  const Alg other = alg == Alg::RSA_OAEP ? Alg::RSA_OAEP_256 : Alg::RSA_OAEP;
+  return {flipped,
+          Bytes(good.size(), 0),
+          Bytes(good.size(), 0xFF),
+          key.n(),
+          Bytes(good.begin() + 1, good.end()),
+          longer,
+          Bytes(1, 1),
+          key.wrap(row(other), cek).value()};
+}
+
 /// The text with the letter at the start of its `part`, from 0, changed.
 std::string with_other(const std::string& text, int part) {
   std::size_t at = 0;
@@ -64,25 +89,10 @@ TEST_CASE("every bad token text gets the same answer") {
       INFO(a.name << (boundary == CekBoundary::hsm ? " in the HSM" : " in the process"));
       const Cek cek = random_cek(e.cek_bytes);
       const Bytes good = key->wrap(a, cek).value();
-      const auto with = [&](const Bytes& encrypted_key) {
-        return answer_of(kms, compact(uid, a, e, encrypted_key, cek, "content"));
-      };
       const std::string text = compact(uid, a, e, good, cek, "content");
       REQUIRE(decrypt(kms, text) == "content");
-      // encrypted_key: padding, length, size, above the modulus, another hash.
-      Bytes bytes = good;
-      bytes[100] ^= 1;
-      CHECK(with(bytes) == rejected);
-      CHECK(with(Bytes(good.size(), 0)) == rejected);
-      CHECK(with(Bytes(good.size(), 0xFF)) == rejected);
-      CHECK(with(key->n()) == rejected);
-      CHECK(with(Bytes(good.begin() + 1, good.end())) == rejected);
-      bytes = good;
-      bytes.insert(bytes.begin(), 0);
-      CHECK(with(bytes) == rejected);
-      CHECK(with(Bytes(1, 1)) == rejected);
-      CHECK(with(key->wrap(row(alg == Alg::RSA_OAEP ? Alg::RSA_OAEP_256 : Alg::RSA_OAEP), cek)
-                     .value()) == rejected);
+      for (const Bytes& bad : bad_keys(*key, alg, cek))
+        CHECK(answer_of(kms, compact(uid, a, e, bad, cek, "content")) == rejected);
       for (const std::size_t size : {0U, 1U, 15U, 16U, 17U, 20U, 23U, 25U, 31U, 32U, 33U, 64U}) {
         INFO("a CEK of " << size);
         const Cek odd = random_cek(size);
@@ -96,6 +106,35 @@ TEST_CASE("every bad token text gets the same answer") {
       CHECK(answer_of(kms, support::b64(support::bytes(json)) + text.substr(text.find('.'))) ==
             rejected);
     }
+  }
+}
+
+TEST_CASE("every bad encrypted_key gets the same answer where its CEK is to be kept") {
+  const support::TempDir dir;
+  for (const CekBoundary boundary : {CekBoundary::process, CekBoundary::hsm}) {
+    const Kms kms = try_open(options(boundary), dir.file("keys")).value();
+    const std::string uid = rsa_uid(kms, boundary);
+    const auto key = public_key(kms, uid);
+    for (const Alg alg : {Alg::RSA_OAEP, Alg::RSA_OAEP_256})
+      for (const bool in_hsm : {false, true}) {
+        const bool works =
+            in_hsm ? (alg == Alg::RSA_OAEP ? expected().boundary_sha1 : expected().boundary_sha256)
+                   : boundary == CekBoundary::process;
+        if (!works) continue;
+        INFO(row(alg).name << (in_hsm ? " in the HSM" : " in the database"));
+        const EncRow& e = row(Enc::A256GCM);
+        const Cek cek = random_cek(e.cek_bytes);
+        for (const Bytes& bad : bad_keys(*key, alg, cek))
+          CHECK(answer_of(kms, compact(uid, row(alg), e, bad, cek, "x"),
+                          {.store_in_hsm = in_hsm}) == rejected);
+        for (const std::size_t size : {0U, 1U, 16U, 31U, 33U, 64U}) {
+          const Cek odd = random_cek(size);
+          const Answer answer =
+              answer_of(kms, compact(uid, row(alg), e, key->wrap(row(alg), odd).value(), odd, "x"),
+                        {.store_in_hsm = in_hsm});
+          CHECK(answer.code == Errc::crypto_failure);
+        }
+      }
   }
 }
 

@@ -96,6 +96,27 @@ TEST_CASE("a key serves by what its boundary uses") {
   }
 }
 
+TEST_CASE("a key that could bring a CEK out of its boundary is warned of") {
+  const Kms keep = open();
+  const ForeignPair decrypts("warned-decrypts", {.decrypt = true, .unwrap = true, .sign = false});
+  const ForeignPair signs("warned-signs", {.decrypt = false, .unwrap = true, .sign = true});
+  const ForeignPair good("not-warned-of", {.decrypt = false, .unwrap = true, .sign = false});
+  std::vector<std::string> warnings;
+  Options all;
+  all.hsms.push_back(options(CekBoundary::hsm));
+  all.on_warning = [&](std::string_view text) { warnings.emplace_back(text); };
+  const Kms kms = jwekms::open(all).value();
+  CHECK(support::code_of(kms.describe_key(good.uid())) == "ok");
+  CHECK(warnings.empty());
+  std::size_t expected_count = 0;
+  for (const ForeignPair* weak : {&decrypts, &signs}) {
+    CHECK(support::code_of(kms.describe_key(weak->uid())) == "ok");
+    CHECK(warnings.size() == ++expected_count);
+    CHECK(warnings.back().find("could bring a CEK out") != std::string::npos);
+    CHECK(warnings.back().find(variable("PIN")) == std::string::npos);
+  }
+}
+
 TEST_CASE("one key that is of no use leaves the others in the JWK Set") {
   HsmOptions strict = options(CekBoundary::hsm);
   strict.forbid_weak_keys = true;

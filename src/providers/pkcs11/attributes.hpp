@@ -73,13 +73,15 @@ class AttributeReader {
 /// session, which is not used again.
 class ObjectGuard {
  public:
-  ObjectGuard(const Session& session, CK_OBJECT_HANDLE object) noexcept
-      : session_(session), object_(object) {}
+  /// @param alone  to be held then: Session::making for an object of the token, Session::objects
+  /// for a copy of one.
+  ObjectGuard(const Session& session, CK_OBJECT_HANDLE object, std::mutex* alone = nullptr) noexcept
+      : session_(session), object_(object), alone_(alone) {}
   ObjectGuard(const ObjectGuard&) = delete;
   ObjectGuard& operator=(const ObjectGuard&) = delete;
   ~ObjectGuard() {
     if (object_ == CK_INVALID_HANDLE) return;
-    const auto alone = session_.making();
+    const auto alone = hold(alone_);
     if (session_.f->C_DestroyObject(session_.handle, object_) != CKR_OK) session_.spoiled = true;
   }
   [[nodiscard]] CK_OBJECT_HANDLE get() const noexcept { return object_; }
@@ -88,6 +90,7 @@ class ObjectGuard {
  private:
   const Session& session_;
   CK_OBJECT_HANDLE object_;
+  std::mutex* alone_;
 };
 
 }  // namespace jwekms::pkcs11

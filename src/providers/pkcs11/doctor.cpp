@@ -60,7 +60,7 @@ template <class Way>
     if (const CK_RV rv = find_objects(session, wanted, found); rv != CKR_OK) return Step{rv};
     for (const CK_OBJECT_HANDLE object : found) {
       none = false;
-      const CK_RV rv = session.f->C_DestroyObject(session.handle, object);
+      const CK_RV rv = destroy(session, object);
       if (rv != CKR_OK) last = {rv};
     }
   }

@@ -36,12 +36,9 @@ CK_RV KeyCopies::copy(const Session& session, CK_OBJECT_HANDLE key,
   Template attributes;
   attributes.flag(CKA_TOKEN, false);
   attributes.text(CKA_LABEL, {});
-  {
-    const std::lock_guard alone(*session.objects);
-    const CK_RV rv =
-        session.f->C_CopyObject(session.handle, key, attributes.data(), attributes.size(), &copy);
-    if (rv != CKR_OK) return rv;
-  }
+  const CK_RV rv =
+      session.f->C_CopyObject(session.handle, key, attributes.data(), attributes.size(), &copy);
+  if (rv != CKR_OK) return rv;
   ObjectGuard guard(session, copy);
   bool guarded = false;
   if (const Step checked = check_guarded(session, copy, guarded); checked.rv != CKR_OK)
@@ -91,10 +88,13 @@ Step KeyCopies::replace(const Session& session, CK_OBJECT_HANDLE& key) {
       key = known->copy;
       return {};
     }
-    { const ObjectGuard old(session, known->copy); }
+    { const ObjectGuard old(session, known->copy, session.objects); }
     copies_.erase(known);
   }
   if (read != CKR_OK || copies_.size() == most_copies) return {};
+  // No decryption waits for a search, or for a key that is being made: it does without a copy.
+  const std::unique_lock free(*session.objects, std::try_to_lock);
+  if (!free) return {};
   CK_OBJECT_HANDLE made = CK_INVALID_HANDLE;
   const CK_RV copied = copy(session, key, made);
   if (is_lost({copied})) return {copied};

@@ -38,7 +38,7 @@ class KeyCopies {
   [[nodiscard]] Step stand_in(const Session& session, std::size_t size_in_bytes,
                               CK_OBJECT_HANDLE& key);
 
-  /// A copy for the caller to destroy.
+  /// A copy for the caller to destroy. SharedToken::objects is held.
   [[nodiscard]] static CK_RV copy(const Session& session, CK_OBJECT_HANDLE key,
                                   CK_OBJECT_HANDLE& copy) noexcept;
 

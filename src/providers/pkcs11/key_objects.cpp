@@ -25,12 +25,12 @@ constexpr std::string_view id_mark = "jwekms:";
   return find_objects(session, wanted, found);
 }
 
-[[nodiscard]] CK_RV destroy(const Session& session, CK_OBJECT_HANDLE object) {
-  const auto alone = session.making();
+}  // namespace
+
+CK_RV destroy(const Session& session, CK_OBJECT_HANDLE object) {
+  const auto alone = hold(session.making);
   return session.f->C_DestroyObject(session.handle, object);
 }
-
-}  // namespace
 
 std::string write_cek_id(Enc enc, std::string_view nonce, std::string_view parent) {
   std::string id(id_mark);

@@ -68,6 +68,9 @@ struct CekId {
 /// Whether one key, private or secret, carries the label. Errors: conflict (more).
 [[nodiscard]] Result<Step> check_label_unique(const Session& session, const std::string& label);
 
+/// Destroys an object of the token.
+[[nodiscard]] CK_RV destroy(const Session& session, CK_OBJECT_HANDLE object);
+
 /// Destroys a key, and before it the public half of a pair with the same label and modulus.
 [[nodiscard]] Result<Step> destroy_key(TokenSlot& slot, const Session& session,
                                        const KeyObject& key);

@@ -38,7 +38,9 @@ class Patience {
 
 /// What all who use one token in a process share.
 struct SharedToken {
-  std::mutex login;  ///< Held during C_Login, so that a login and its new epoch are one.
+  /// Held during C_Login, so that a login and its new epoch are one. Every operation asks for it in
+  /// the end: who waits for `objects` does not hold it.
+  std::mutex login;
   /// Object handles are good for as long as this stays the same, for all alike: a login is lost
   /// together. Never twice the same in a Module.
   std::atomic<std::uint64_t> epoch;

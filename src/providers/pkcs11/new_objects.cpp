@@ -71,14 +71,14 @@ Result<Step> generate_rsa(TokenSlot& slot, const Session& session, const std::st
   CK_OBJECT_HANDLE private_key = CK_INVALID_HANDLE;
   CK_RV rv = CKR_OK;
   {
-    const auto alone = session.making();
+    const auto alone = hold(session.making);
     rv = session.f->C_GenerateKeyPair(session.handle, &mechanism, public_half.data(),
                                       public_half.size(), private_half.data(), private_half.size(),
                                       &public_key, &private_key);
   }
   if (rv != CKR_OK) return Step{rv};
-  ObjectGuard private_guard(session, private_key);
-  ObjectGuard public_guard(session, public_key);
+  ObjectGuard private_guard(session, private_key, session.making);
+  ObjectGuard public_guard(session, public_key, session.making);
   const Result<Step> checked = check_made(session, private_key, label, made);
   if (!checked || checked->rv != CKR_OK) return checked;
   const bool as_asked = made.is_rsa() && made.may_unwrap && !made.may_sign &&
@@ -100,14 +100,17 @@ Result<Step> generate_aes(TokenSlot& slot, const Session& session, const std::st
   CK_OBJECT_HANDLE key = CK_INVALID_HANDLE;
   CK_RV rv = CKR_OK;
   {
-    const auto alone = session.making();
+    const auto alone = hold(session.making);
     rv = session.f->C_GenerateKey(session.handle, &mechanism, attributes.data(), attributes.size(),
                                   &key);
   }
   if (rv != CKR_OK) return Step{rv};
-  ObjectGuard guard(session, key);
+  ObjectGuard guard(session, key, session.making);
   const Result<Step> checked = check_made(session, key, label, made);
   if (!checked || checked->rv != CKR_OK) return checked;
+  const bool as_asked = made.is_aes() && made.value_bytes == size_in_bytes && made.may_encrypt &&
+                        made.may_decrypt;
+  if (!as_asked) return not_kept;
   guard.keep();
   return Step{};
 }

@@ -290,13 +290,13 @@ Result<Step> RsaObject::make_token_cek(const Session& session, const WrappedCek&
   CK_OBJECT_HANDLE object = CK_INVALID_HANDLE;
   Step unwrapped;
   {
-    const auto alone = session.making();
+    const auto alone = hold(session.making);
     unwrapped = unwrap_object(session, key, wrapped.alg.hash, wrapped.encrypted_key.bytes,
                               attributes, object);
   }
   if (is_the_tokens(unwrapped.rv)) return Step{unwrapped.rv};
   if (unwrapped.rv != CKR_OK) return unwrapped;
-  ObjectGuard guard(session, object);
+  ObjectGuard guard(session, object, session.making);
   step = check_made(session, object, label, made);
   if (!step || step->rv != CKR_OK) return step;
   bool fits = false;

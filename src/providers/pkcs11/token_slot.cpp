@@ -35,7 +35,7 @@ class TokenSlot::Lease {
                  slot.settings_.find_batch,
                  copies_.get(),
                  &slot.shared_.load()->objects,
-                 slot.settings_.makes_keys_alone} {}
+                 slot.settings_.makes_keys_alone ? &slot.shared_.load()->objects : nullptr} {}
   Lease(Lease&& other) noexcept = default;
   Lease& operator=(Lease&&) = delete;
   ~Lease() {
@@ -319,10 +319,9 @@ bool TokenSlot::is_logged_in(CK_SESSION_HANDLE session) const {
 CK_RV TokenSlot::log_in(CK_SESSION_HANDLE session) {
   if (settings_.slot.login == HsmLogin::none) return CKR_OK;
   SharedToken& shared = *shared_.load();
-  const std::lock_guard lock(shared.login);
+  const std::scoped_lock lock(shared.objects, shared.login);
   const CK_RV rv = pin_tries_->run([&] {
     const auto pin = settings_.pin->bytes(InsecureSecretAccess::token());
-    const std::lock_guard alone(shared.objects);
     return module_->functions().C_Login(session, CKU_USER, const_cast<std::uint8_t*>(pin.data()),
                                         pin.size());
   });

@@ -32,14 +32,17 @@ struct Session {
   unsigned long find_batch;
   KeyCopies* copies;    ///< The session's own.
   std::mutex* objects;  ///< SharedToken::objects.
-  bool makes_keys_alone;
-  /// To be held while an object of the token is made or destroyed.
-  [[nodiscard]] std::unique_lock<std::mutex> making() const {
-    return makes_keys_alone ? std::unique_lock(*objects) : std::unique_lock<std::mutex>();
-  }
+  /// To be held while an object of the token is made or destroyed: the same, or null where
+  /// Model::makes_keys_alone does not ask for it.
+  std::mutex* making;
   /// Something of an operation may be left in the session: nobody is to use it again.
   mutable bool spoiled = false;
 };
+
+/// @param mutex  may be null: then nothing is held.
+[[nodiscard]] inline std::unique_lock<std::mutex> hold(std::mutex* mutex) {
+  return mutex != nullptr ? std::unique_lock(*mutex) : std::unique_lock<std::mutex>();
+}
 
 /// How an operation on the token ended, when nothing stood in its way.
 struct Outcome {

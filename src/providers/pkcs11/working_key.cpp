@@ -60,10 +60,14 @@ void WorkingKey::decide(const TokenSlot& slot, const Session& session, CK_OBJECT
 WorkingKey::Verdict WorkingKey::try_out(const TokenSlot& slot, const Session& session,
                                         CK_OBJECT_HANDLE key) const {
   CK_OBJECT_HANDLE copy = CK_INVALID_HANDLE;
-  const CK_RV copied = KeyCopies::copy(session, key, copy);
+  CK_RV copied = CKR_OK;
+  {
+    const std::lock_guard alone(*session.objects);
+    copied = KeyCopies::copy(session, key, copy);
+  }
   if (is_lost({copied})) return Verdict::none;
   if (copied != CKR_OK) return Verdict::token;
-  const ObjectGuard guard(session, copy);
+  const ObjectGuard guard(session, copy, session.objects);
   // A file that is opened at each look is lost in the noise of an RSA operation, and there all the
   // same. With other tokens a look is no reason for a copy: opencryptoki is faster at it, and
   // crashes where one session searches while another makes or ends copies.

@@ -92,6 +92,23 @@ TEST_CASE("a pair that is not as its boundary wants it is destroyed, and the cal
   }
 }
 
+TEST_CASE("an AES key that is not as it was asked for is destroyed, and the call fails") {
+  const faulty::Clean clean;
+  const Kms kms = open();
+  const long before = module().token_objects();
+  for (const auto& [attribute, value] :
+       {std::pair{CKA_SENSITIVE, 0}, {CKA_EXTRACTABLE, 1}, {CKA_ENCRYPT, 0}, {CKA_DECRYPT, 0}}) {
+    INFO(attribute << " reads " << value);
+    module().reset();
+    module().lie(CKO_SECRET_KEY, attribute, value);
+    CHECK(code(kms.create_key({.uid = prefix() + "not-as-asked", .type = KeyType::oct})) ==
+          "internal_error");
+    module().reset();
+    CHECK(module().token_objects() == before);
+    CHECK(Raw().find(CKO_SECRET_KEY, "not-as-asked").empty());
+  }
+}
+
 // ---- Keys to be kept on a token that does not take them ----
 
 TEST_CASE("a token that takes no new objects is to blame, and not the JWE") {

@@ -2,6 +2,8 @@
 #include <atomic>
 #include <catch2/catch.hpp>
 #include <cstring>
+#include <set>
+#include <string_view>
 #include <thread>
 
 #include "faulty.hpp"
@@ -15,11 +17,13 @@ using Clock = std::chrono::steady_clock;
 
 namespace {
 
-/// Watches the calls while it lives: decryptions under way, what goes through all objects of the
-/// token, and sessions open, at most.
+/// Watches the calls while it lives: decryptions under way, searches and what must be alone with
+/// them, and sessions open, at most.
 class Watch {
  public:
-  Watch() { module().watch(see, this); }
+  explicit Watch(std::set<std::string_view> alone = {}) : alone_(std::move(alone)) {
+    module().watch(see, this);
+  }
   Watch(const Watch&) = delete;
   Watch& operator=(const Watch&) = delete;
   ~Watch() { module().watch(nullptr, nullptr); }
@@ -28,6 +32,7 @@ class Watch {
   std::atomic<long> most_sessions = 0;
 
  private:
+  const std::set<std::string_view> alone_;
   template <class Number>
   static void raise(std::atomic<Number>& most, Number now) {
     for (Number seen = most; now > seen && !most.compare_exchange_weak(seen, now);) continue;
@@ -41,7 +46,7 @@ class Watch {
     const std::string_view called(function);
     const bool begins = called == "C_FindObjectsInit" && before != 0;
     const bool ends = called == "C_FindObjectsFinal" && before == 0;
-    const bool whole = called == "C_Login" || called == "C_CopyObject";
+    const bool whole = self.alone_.contains(called);
     if (begins || (whole && before != 0)) raise(self.most_searching, ++self.searching);
     if (ends || (whole && before == 0)) --self.searching;
     raise(self.most_sessions, module().sessions());
@@ -91,7 +96,7 @@ TEST_CASE("after a reload one searches at a time, and nobody during a login or a
   for (const char* function : {"C_FindObjectsInit", "C_Login", "C_CopyObject"})
     module().delay(function, 1, 5, 0);
   module().inject("C_Decrypt", 1, CKR_DEVICE_ERROR, 1);
-  const Watch watch;
+  const Watch watch({"C_Login", "C_CopyObject"});
   Answers wrong;
   std::vector<std::thread> threads;
   for (int i = 0; i < 16; ++i)
@@ -108,6 +113,72 @@ TEST_CASE("after a reload one searches at a time, and nobody during a login or a
   CHECK(wrong.in_words() == "");
   CHECK(watch.searching == 0);
   CHECK(watch.most_searching == 1);
+}
+
+TEST_CASE("nobody searches while a key is made or destroyed") {
+  const faulty::Clean clean;
+  const Busy busy(options());
+  const std::set<std::string_view> alone{"C_GenerateKey", "C_GenerateKeyPair", "C_DestroyObject"};
+  for (const std::string_view function : alone) module().delay(function.data(), 1, 20, 0);
+  const Watch watch(alone);
+  std::atomic<bool> stop = false;
+  std::vector<std::thread> threads;
+  for (int i = 0; i < 3; ++i)
+    threads.emplace_back([&] {
+      while (!stop) (void)busy.kms.describe_key(prefix() + "nobody");
+    });
+  const std::string uid = prefix() + "alone";
+  for (const KeyType type : {KeyType::oct, KeyType::rsa}) {
+    CHECK(support::code_of(busy.kms.create_key({.uid = uid, .type = type})) == "ok");
+    CHECK(support::code_of(busy.kms.set_key_state(uid, KeyState::destroyed)) == "ok");
+  }
+  stop = true;
+  for (std::thread& thread : threads) thread.join();
+  CHECK(watch.searching == 0);
+  CHECK(watch.most_searching == 1);
+}
+
+TEST_CASE("while a key is made decryptions go on") {
+  const faulty::Clean clean;
+  const Busy busy(options());
+  module().delay("C_GenerateKeyPair", 1, 2000, 1);
+  const std::string uid = prefix() + "made-slowly";
+  std::atomic<bool> made = false;
+  // It takes the one session that is there: the others open theirs meanwhile.
+  std::string creation;
+  std::thread maker([&] {
+    creation = support::code_of(busy.kms.create_key({.uid = uid}));
+    made = true;
+  });
+  while (module().calls("C_GenerateKeyPair") == 0) std::this_thread::sleep_for(1ms);
+  std::atomic<int> served = 0;
+  std::atomic<Clock::rep> slowest = 0;
+  Answers wrong;
+  std::vector<std::thread> threads;
+  for (int i = 0; i < 4; ++i)
+    threads.emplace_back([&, i] {
+      while (!made) {
+        // Who asks for what is not there has to wait, and keeps nobody else from anything.
+        if (i % 2 == 0) {
+          (void)busy.kms.describe_key(prefix() + "nobody");
+          continue;
+        }
+        const Clock::time_point start = Clock::now();
+        if (const std::string answer = decrypt(busy.kms, busy.text); answer != "served")
+          wrong.add(answer);
+        ++served;
+        const Clock::rep took = (Clock::now() - start).count();
+        for (Clock::rep most = slowest; took > most && !slowest.compare_exchange_weak(most, took);)
+          continue;
+      }
+    });
+  maker.join();
+  CHECK(creation == "ok");
+  for (std::thread& thread : threads) thread.join();
+  CHECK(wrong.in_words() == "");
+  CHECK(served > 20);
+  CHECK(Clock::duration(slowest) < 1s);
+  (void)busy.kms.set_key_state(uid, KeyState::destroyed).value();
 }
 
 TEST_CASE("who finds all sessions at work is told so in time, and not before") {
