@@ -61,6 +61,14 @@ TEST_CASE("the doctor finds what the token is known to do, row by row") {
     CHECK_FALSE(finding.how.empty());
     CHECK(is_good(finding) == finding.means.empty());
     if (!is_good(finding)) CHECK(finding.how.find("CKR_") != std::string::npos);
+    // What cannot be done is said in the words of this library.
+    for (const auto& [row, operation] : {std::pair{"decrypt, CEK in the process", "unwrap_key"},
+                                         {"decrypt, CEK in the HSM", "reencrypt"},
+                                         {"keep a CEK", "store_in_hsm"},
+                                         {"dir: decrypt", "decrypt"},
+                                         {"dir: encrypt", "encrypt"}})
+      if (!is_good(finding) && finding.what.find(row) != std::string::npos)
+        CHECK(finding.means.find(operation) != std::string::npos);
     if (!rows.contains(finding.what)) CHECK(finding.verdict == HsmVerdict::fact);
   }
   CHECK(find(findings, "token label").how == variable("LABEL"));

@@ -250,9 +250,11 @@ class Examination {
   static constexpr const char* in_hsm = "decrypt, CEK in the HSM";
   static constexpr const char* keep = "keep a CEK in the HSM";
   static constexpr const char* process_means =
-      "with cek_boundary process, tokens with this alg fail with unsupported_algorithm";
+      "with cek_boundary process, decrypt, reencrypt and unwrap_key of tokens with this alg fail "
+      "with unsupported_algorithm";
   static constexpr const char* hsm_means =
-      "with cek_boundary hsm, tokens with this alg fail with unsupported_algorithm";
+      "with cek_boundary hsm, decrypt and reencrypt of tokens with this alg fail with "
+      "unsupported_algorithm";
   static constexpr const char* keep_means = "unwrap_key with store_in_hsm is refused for this alg";
   static constexpr const char* bare = "bare RSA: decrypt";
   static constexpr const char* bare_means = "raw_rsa_fallback is of no use";
@@ -342,9 +344,11 @@ class Examination {
   // ---- AES ----
 
   static constexpr const char* dir_encrypt = "dir: encrypt";
-  static constexpr const char* dir_encrypt_means = "no tokens are made with AES keys in this HSM";
+  static constexpr const char* dir_encrypt_means =
+      "encrypt and reencrypt under dir with AES keys in this HSM fail with unsupported_algorithm";
   static constexpr const char* dir_decrypt = "dir: decrypt";
-  static constexpr const char* dir_decrypt_means = "tokens with dir for keys in this HSM fail";
+  static constexpr const char* dir_decrypt_means =
+      "decrypt and reencrypt of tokens with dir fail with unsupported_algorithm";
 
   [[nodiscard]] Result<void> aes() {
     const Result<bool> made =
