@@ -4,6 +4,7 @@
 #include <fstream>
 #include <thread>
 
+#include "../wrapping_key.hpp"
 #include "faulty.hpp"
 
 // Keys of a token that refuses, lies or fails: what the caller is told, and what stays on the
@@ -107,6 +108,44 @@ TEST_CASE("an AES key that is not as it was asked for is destroyed, and the call
     CHECK(module().token_objects() == before);
     CHECK(Raw().find(CKO_SECRET_KEY, "not-as-asked").empty());
   }
+}
+
+// ---- A database's key that a key of the token wraps ----
+
+TEST_CASE("a token that wraps with padding alone guards a database, too") {
+  if (!expects("key-encryption key: AES key wrap")) return;
+  const faulty::Clean clean;
+  const support::TempDir dir;
+  const std::string path = dir.file("keys");
+  const WrappingKey key("kek-padding", Use::key_wrap);
+  std::string uid;
+  {
+    module().inject("C_WrapKey", 1, CKR_MECHANISM_INVALID, 1);
+    const Kms kms = jwekms::open(with_kek(path, key.uid)).value();
+    CHECK(module().struck() == 1);
+    uid = kms.create_key({}).value().uid;
+  }
+  std::ifstream file(path, std::ios::binary);
+  const std::string bytes((std::istreambuf_iterator<char>(file)), {});
+  CHECK(bytes.find("AES-KEY-WRAP-PAD") != std::string::npos);
+  // With both at hand the way that stands in the database is taken.
+  CHECK(support::code_of(jwekms::open(with_kek(path, key.uid)).value().describe_key(uid)) == "ok");
+}
+
+TEST_CASE("a key that guards a database and can leave the token is warned of") {
+  if (!expects("key-encryption key: AES key wrap")) return;
+  const faulty::Clean clean;
+  const support::TempDir dir;
+  const WrappingKey key("kek-can-leave", Use::key_wrap);
+  std::vector<std::string> warnings;
+  Options all = with_kek(dir.file("keys"), key.uid);
+  all.on_warning = [&](std::string_view text) { warnings.emplace_back(text); };
+  (void)jwekms::open(all).value();
+  CHECK(warnings.empty());
+  module().lie(CKO_SECRET_KEY, CKA_EXTRACTABLE, 1);
+  (void)jwekms::open(all).value();
+  REQUIRE(warnings.size() == 1);
+  CHECK(warnings[0].find("can leave the HSM") != std::string::npos);
 }
 
 // ---- Keys to be kept on a token that does not take them ----
