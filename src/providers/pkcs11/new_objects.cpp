@@ -108,8 +108,8 @@ Result<Step> generate_aes(TokenSlot& slot, const Session& session, const std::st
   ObjectGuard guard(session, key, session.making);
   const Result<Step> checked = check_made(session, key, label, made);
   if (!checked || checked->rv != CKR_OK) return checked;
-  const bool as_asked = made.is_aes() && made.value_bytes == size_in_bytes && made.may_encrypt &&
-                        made.may_decrypt;
+  const bool as_asked =
+      made.is_aes() && made.value_bytes == size_in_bytes && made.may_encrypt && made.may_decrypt;
   if (!as_asked) return not_kept;
   guard.keep();
   return Step{};
