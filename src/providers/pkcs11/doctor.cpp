@@ -348,7 +348,8 @@ class Examination {
       "encrypt and reencrypt under dir with AES keys in this HSM fail with unsupported_algorithm";
   static constexpr const char* dir_decrypt = "dir: decrypt";
   static constexpr const char* dir_decrypt_means =
-      "decrypt and reencrypt of tokens with dir fail with unsupported_algorithm";
+      "decrypt and reencrypt of tokens with dir for keys in this HSM fail with "
+      "unsupported_algorithm";
 
   [[nodiscard]] Result<void> aes() {
     const Result<bool> made =
