@@ -38,6 +38,20 @@ void start_server() {
   if (std::system(command.c_str()) != 0) throw std::runtime_error("no server");
 }
 
+/// As the scripts that made it do, in the same folder.
+void make_token_anew() {
+  const std::string kind = name() == "REMOTE_NSS" ? "nss" : "softhsm2";
+  const std::string command = JWEKMS_TEST_DATA "/pkcs11/tokens/" + kind + ".sh '" +
+                              env("JWEKMS_TEST_TOKEN_DIR") + "/" + kind + "' >/dev/null 2>&1";
+  if (std::system(command.c_str()) != 0) throw std::runtime_error("no token");
+}
+
+std::vector<CekBoundary> boundaries() {
+  std::vector<CekBoundary> all{CekBoundary::process};
+  if (expected().boundary_sha1) all.push_back(CekBoundary::hsm);
+  return all;
+}
+
 std::string until(const std::string& wanted, const std::function<std::string()>& call) {
   std::string last;
   for (const auto end = std::chrono::steady_clock::now() + 20s;
@@ -50,9 +64,7 @@ std::string until(const std::string& wanted, const std::function<std::string()>&
 
 TEST_CASE("a token server that is killed is unavailable, and serves again when it is back") {
   signal(SIGPIPE, SIG_IGN);  // p11-kit's client writes to a socket that nobody reads
-  std::vector<CekBoundary> boundaries{CekBoundary::process};
-  if (expected().boundary_sha1) boundaries.push_back(CekBoundary::hsm);
-  for (const CekBoundary boundary : boundaries) {
+  for (const CekBoundary boundary : boundaries()) {
     const Kms kms = open(boundary);
     const std::string uid = rsa_uid(kms, boundary);
     const std::string good = make(kms, uid, Alg::RSA_OAEP, Enc::A256GCM, "served");
@@ -74,5 +86,27 @@ TEST_CASE("a token server that is killed is unavailable, and serves again when i
     kill_server();
     start_server();
     CHECK(until("served", [&] { return decrypt(kms, good); }) == "served");
+  }
+}
+
+TEST_CASE("a token made anew, with another key of the same label, is not mistaken for the old") {
+  for (const CekBoundary boundary : boundaries()) {
+    const Kms kms = open(boundary);
+    const std::string uid = rsa_uid(kms, boundary);
+    const std::string text = make(kms, uid, Alg::RSA_OAEP, Enc::A256GCM, "of the first");
+    REQUIRE(decrypt(kms, text) == "of the first");
+    kill_server();
+    make_token_anew();
+    start_server();
+    CHECK(until("error: not_found", [&] { return decrypt(kms, text); }) == "error: not_found");
+    std::string other;
+    {
+      const Kms maker = open(boundary);
+      REQUIRE(rsa_uid(maker, boundary) == uid);
+      other = make(maker, uid, Alg::RSA_OAEP, Enc::A256GCM, "of the second");
+    }
+    // Once the old key is forgotten.
+    CHECK(until("of the second", [&] { return decrypt(kms, other); }) == "of the second");
+    CHECK(decrypt(kms, text) == "error: decryption_failed");
   }
 }
