@@ -3,6 +3,7 @@
 
 #if defined(__x86_64__) && defined(__GNUC__)
 #define JWEKMS_X86_VECTORS
+#include <cpuid.h>
 #include <immintrin.h>
 #endif
 
@@ -78,13 +79,25 @@ JWEKMS_AVX2 std::size_t decode_avx2(std::string_view text, std::uint8_t* out) no
   return taken;
 }
 
+/// Whether the processor has AVX2 and the system saves it when it switches threads (Intel SDM 1,
+/// 13.1). By hand because __builtin_cpu_supports() brings code that runs when the library is
+/// loaded.
+__attribute__((target("xsave"))) bool look() noexcept {
+  unsigned a = 0, b = 0, c = 0, d = 0;
+  if (__get_cpuid(1, &a, &b, &c, &d) == 0 || (c & bit_OSXSAVE) == 0) return false;
+  constexpr unsigned ymm = 0x06;
+  if ((static_cast<unsigned>(_xgetbv(0)) & ymm) != ymm) return false;
+  return __get_cpuid_count(7, 0, &a, &b, &c, &d) != 0 && (b & bit_AVX2) != 0;
+}
+
 #endif
 
 }  // namespace
 
 detail::DecodeBlocks detail::avx2_decoder() noexcept {
 #ifdef JWEKMS_X86_VECTORS
-  if (__builtin_cpu_supports("avx2") != 0) return decode_avx2;
+  static const bool has_avx2 = look();
+  if (has_avx2) return decode_avx2;
 #endif
   return nullptr;
 }
