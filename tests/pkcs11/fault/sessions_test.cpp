@@ -177,7 +177,7 @@ TEST_CASE("while a key is made decryptions go on") {
   for (std::thread& thread : threads) thread.join();
   CHECK(wrong.in_words() == "");
   CHECK(served > 20);
-  CHECK(Clock::duration(slowest) < 1s);
+  CHECK(Clock::duration(slowest) < 1500ms);
   (void)busy.kms.set_key_state(uid, KeyState::destroyed).value();
 }
 
