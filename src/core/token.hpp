@@ -8,6 +8,7 @@
 #include <string_view>
 
 #include "core/call.hpp"
+#include "crypto/aes_gcm.hpp"
 #include "jwekms/jose_header.hpp"
 #include "jwekms/jwe.hpp"
 #include "jwekms/kms.hpp"
@@ -43,9 +44,9 @@ class Token {
 
   /// Bytes that the plaintext can need.
   [[nodiscard]] std::size_t plaintext_bound(const Limits& limits) const noexcept;
-  /// Of AES-GCM (RFC 7518 §5.3). Tokens that decrypt want room for one behind the plaintext; with a
-  /// buffer that has it, no other is needed on the way.
-  static constexpr std::size_t tag_room = 16;
+  /// Tokens that decrypt want room for a tag behind the plaintext; with a buffer that has it, no
+  /// other is needed on the way.
+  static constexpr std::size_t tag_room = crypto::gcm_tag_bytes;
 
   [[nodiscard]] const JweView& view() const noexcept { return view_; }
   /// After select():

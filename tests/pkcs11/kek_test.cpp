@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: Apache-2.0
-#include <SQLiteCpp/SQLiteCpp.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -13,14 +12,6 @@
 using namespace token;
 
 namespace {
-
-std::string entry_of(const std::string& path) {
-  SQLite::Database database(path, SQLite::OPEN_READONLY, 5000);
-  SQLite::Statement find(database, "SELECT value FROM meta WHERE name = 'kek'");
-  if (!find.executeStep()) return {};
-  return {static_cast<const char*>(find.getColumn(0).getBlob()),
-          static_cast<std::size_t>(find.getColumn(0).getBytes())};
-}
 
 bool serves(const Kms& kms, const std::string& uid) {
   return decrypt(kms, token::encrypt(kms, uid, Alg::RSA_OAEP, Enc::A256GCM, "kept")) == "kept";

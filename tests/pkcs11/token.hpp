@@ -115,12 +115,13 @@ inline std::string make(const Kms& kms, const std::string& uid, Alg alg, Enc enc
 }
 
 /// The plaintext, or "error: <code>", or "error: not wiped".
-/// @param spare  bytes of the buffer above the bound; from 16 on the token may write into it.
+/// @param spare  bytes of the buffer above the plaintext's; from 16 on, which is what
+/// decrypt_bound() has, the token may write into it.
 inline std::string decrypt(const Kms& kms, std::string_view text, std::string_view key = {},
                            std::size_t spare = 16) {
   const Result<std::size_t> bound = kms.decrypt_bound(text);
   if (!bound) return "error: " + std::string(jwekms::name(bound.error().code));
-  Bytes out(*bound + spare, 0xA5);
+  Bytes out(*bound - 16 + spare, 0xA5);
   const Result<std::size_t> size = kms.decrypt(text, out, {.key = key});
   if (size) return support::text(std::span(out).first(*size));
   if (!support::all_zero(out)) return "error: not wiped";

@@ -27,7 +27,7 @@ std::ostream& operator<<(std::ostream& to, const Answer& answer) {
 const Answer rejected{Errc::decryption_failed, 0, "decryption failed", true};
 
 Answer answer_of(const Kms& kms, const std::string& text, std::size_t spare) {
-  Bytes out(kms.decrypt_bound(text).value() + spare, 0xA5);
+  Bytes out(kms.decrypt_bound(text).value() - 16 + spare, 0xA5);
   const Result<std::size_t> size = kms.decrypt(text, out);
   if (size) return {Errc::internal_error, 0, "decrypted", false};
   return {size.error().code, size.error().position, size.error().text, support::all_zero(out)};

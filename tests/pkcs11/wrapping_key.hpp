@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <SQLiteCpp/SQLiteCpp.h>
+
 #include "token.hpp"
 
 namespace token {
@@ -46,6 +48,15 @@ class WrappingKey {
         raw.f->C_GenerateKey(raw.session, &mechanism, attributes, std::size(attributes), &key));
   }
 };
+
+/// What a database says of its key-encryption key.
+inline std::string entry_of(const std::string& path) {
+  SQLite::Database database(path, SQLite::OPEN_READONLY, 5000);
+  SQLite::Statement find(database, "SELECT value FROM meta WHERE name = 'kek'");
+  if (!find.executeStep()) return {};
+  return {static_cast<const char*>(find.getColumn(0).getBlob()),
+          static_cast<std::size_t>(find.getColumn(0).getBytes())};
+}
 
 inline Options with_kek(const std::string& database, const std::string& uid) {
   Options all;

@@ -7,6 +7,7 @@
 #include <string>
 #include <string_view>
 
+#include "crypto/aes_gcm.hpp"
 #include "jwekms/provider.hpp"
 #include "providers/pkcs11/scratch_pool.hpp"
 #include "providers/pkcs11/token_slot.hpp"
@@ -15,7 +16,7 @@
 
 namespace jwekms::pkcs11 {
 
-inline constexpr std::size_t gcm_tag_size = 16;
+inline constexpr std::size_t gcm_tag_size = crypto::gcm_tag_bytes;
 
 /// The AAD in one piece.
 [[nodiscard]] std::string join(const Aad& aad);

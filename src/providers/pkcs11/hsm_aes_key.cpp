@@ -24,9 +24,19 @@ class TokenContentKey final : public ContentKey {
 
   Result<std::size_t> decrypt(const SealedContent& sealed,
                               std::span<std::uint8_t> out) const override {
-    Result<std::size_t> result = open(sealed, out);
-    if (!result) secure_wipe(out.data(), out.size());
-    return result;
+    GcmMessage message(sealed, out, slot_->scratch());
+    if (!message.fits()) return Error{Errc::buffer_too_small, 0, "the output buffer is small"};
+    const Result<Outcome> outcome = slot_->run([&](const Session& session) -> Result<Step> {
+      CK_OBJECT_HANDLE key = CK_INVALID_HANDLE;
+      const Result<Step> located = key_.locate(*slot_, session, key);
+      if (!located || located->rv != CKR_OK) return located;
+      if (const Result<void> decoded = message.decode(); !decoded) return decoded.error();
+      return gcm_decrypt(session, key, message, Phase::setup);
+    });
+    if (!outcome) return outcome.error();
+    if (outcome->refused) return refuse();
+    if (!outcome->ok()) return failed;
+    return message.deliver();
   }
 
   Result<void> encrypt(const Aad& aad, std::span<const std::uint8_t> plaintext,
@@ -50,23 +60,6 @@ class TokenContentKey final : public ContentKey {
   }
 
  private:
-  [[nodiscard]] Result<std::size_t> open(const SealedContent& sealed,
-                                         std::span<std::uint8_t> out) const {
-    GcmMessage message(sealed, out, slot_->scratch());
-    if (!message.fits()) return Error{Errc::buffer_too_small, 0, "the output buffer is small"};
-    const Result<Outcome> outcome = slot_->run([&](const Session& session) -> Result<Step> {
-      CK_OBJECT_HANDLE key = CK_INVALID_HANDLE;
-      const Result<Step> located = key_.locate(*slot_, session, key);
-      if (!located || located->rv != CKR_OK) return located;
-      if (const Result<void> decoded = message.decode(); !decoded) return decoded.error();
-      return gcm_decrypt(session, key, message, Phase::setup);
-    });
-    if (!outcome) return outcome.error();
-    if (outcome->refused) return refuse();
-    if (!outcome->ok()) return failed;
-    return message.deliver();
-  }
-
   [[nodiscard]] Error refuse() const {
     key_.forget();
     return cannot;

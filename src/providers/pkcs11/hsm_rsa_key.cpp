@@ -19,9 +19,7 @@ class UnwrappedInToken final : public ContentKey {
 
   Result<std::size_t> decrypt(const SealedContent& sealed,
                               std::span<std::uint8_t> out) const override {
-    Result<std::size_t> result = rsa_->decrypt_in_token(alg_, enc_, encrypted_key_, sealed, out);
-    if (!result) secure_wipe(out.data(), out.size());
-    return result;
+    return rsa_->decrypt_in_token(alg_, enc_, encrypted_key_, sealed, out);
   }
   /// Only a CEK of one's own encrypts.
   Result<void> encrypt(const Aad&, std::span<const std::uint8_t>, const SealInto&) const override {

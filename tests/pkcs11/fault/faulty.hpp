@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <atomic>
+
 #include "../token.hpp"
 #include "campaign.hpp"
 
@@ -22,6 +24,12 @@ struct Clean {
     module().effects(JWEKMS_FAULT_SESSION | JWEKMS_FAULT_LOGIN | JWEKMS_FAULT_LIBRARY);
   }
 };
+
+/// Keeps the most that was seen.
+template <class Number>
+void raise(std::atomic<Number>& most, Number now) {
+  for (Number seen = most; now > seen && !most.compare_exchange_weak(seen, now);) continue;
+}
 
 /// The boundaries that the token under test has.
 inline std::vector<jwekms::CekBoundary> boundaries() {

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <algorithm>
 #include <catch2/catch.hpp>
-#include <fstream>
 #include <thread>
 
 #include "../wrapping_key.hpp"
@@ -125,9 +124,7 @@ TEST_CASE("a token that wraps with padding alone guards a database, too") {
     CHECK(module().struck() == 1);
     uid = kms.create_key({}).value().uid;
   }
-  std::ifstream file(path, std::ios::binary);
-  const std::string bytes((std::istreambuf_iterator<char>(file)), {});
-  CHECK(bytes.find("AES-KEY-WRAP-PAD") != std::string::npos);
+  CHECK(entry_of(path).find("AES-KEY-WRAP-PAD") != std::string::npos);
   // With both at hand the way that stands in the database is taken.
   CHECK(support::code_of(jwekms::open(with_kek(path, key.uid)).value().describe_key(uid)) == "ok");
 }

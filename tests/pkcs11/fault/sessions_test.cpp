@@ -13,6 +13,7 @@
 using namespace token;
 using namespace std::chrono_literals;
 using faulty::module;
+using faulty::raise;
 using Clock = std::chrono::steady_clock;
 
 namespace {
@@ -33,10 +34,6 @@ class Watch {
 
  private:
   const std::set<std::string_view> alone_;
-  template <class Number>
-  static void raise(std::atomic<Number>& most, Number now) {
-    for (Number seen = most; now > seen && !most.compare_exchange_weak(seen, now);) continue;
-  }
   static void see(const char* function, int before, void* context) {
     auto& self = *static_cast<Watch*>(context);
     if (std::strcmp(function, "C_Decrypt") == 0) {
@@ -167,9 +164,7 @@ TEST_CASE("while a key is made decryptions go on") {
         if (const std::string answer = decrypt(busy.kms, busy.text); answer != "served")
           wrong.add(answer);
         ++served;
-        const Clock::rep took = (Clock::now() - start).count();
-        for (Clock::rep most = slowest; took > most && !slowest.compare_exchange_weak(most, took);)
-          continue;
+        raise(slowest, (Clock::now() - start).count());
       }
     });
   maker.join();

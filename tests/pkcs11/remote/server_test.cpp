@@ -6,11 +6,12 @@
 #include <fstream>
 #include <thread>
 
-#include "../token.hpp"
+#include "../fault/faulty.hpp"
 
 // The process in which the token lives is killed and started anew.
 
 using namespace token;
+using faulty::boundaries;
 using namespace std::chrono_literals;
 
 namespace {
@@ -44,12 +45,6 @@ void make_token_anew() {
   const std::string command = JWEKMS_TEST_DATA "/pkcs11/tokens/" + kind + ".sh '" +
                               env("JWEKMS_TEST_TOKEN_DIR") + "/" + kind + "' >/dev/null 2>&1";
   if (std::system(command.c_str()) != 0) throw std::runtime_error("no token");
-}
-
-std::vector<CekBoundary> boundaries() {
-  std::vector<CekBoundary> all{CekBoundary::process};
-  if (expected().boundary_sha1) all.push_back(CekBoundary::hsm);
-  return all;
 }
 
 std::string until(const std::string& wanted, const std::function<std::string()>& call) {
