@@ -46,9 +46,9 @@ std::vector<const char*> pages_with_pin() {
     if (last - first > 64U << 20) continue;  // what a sanitizer keeps for itself
     for (auto at = first; at < last; at += 4096) {
       // Through the kernel: a sanitizer would see freed memory that is read.
-      std::string start(pin.size() + 1, '?');
-      const ssize_t got = pread(memory, start.data(), start.size(), static_cast<off_t>(at));
-      if (got == static_cast<ssize_t>(start.size()) && start == pin + '\0')
+      std::string page(4096, '?');
+      const ssize_t got = pread(memory, page.data(), page.size(), static_cast<off_t>(at));
+      if (got == 4096 && page == pin + std::string(4096 - pin.size(), '\0'))
         found.push_back(reinterpret_cast<const char*>(at));
     }
   }
