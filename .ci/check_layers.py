@@ -26,7 +26,7 @@ INCLUDE = re.compile(r'^\s*#\s*include\s*(<[^>]+>|"[^"]+")', re.M)
 # A C++ standard header is a bare word; so are cstdint and the like.
 STANDARD = re.compile(r"<[a-z_]+>")
 # One library, one folder: who may include what from outside.
-OUTSIDE = {"openssl/": {"src/crypto"}, "SQLiteCpp/": {"src/providers/db"}, "sqlite3.h": {"src/providers/db"},
+OUTSIDE = {"openssl/": {"src/crypto"}, "sqlite3.h": {"src/providers/db"},
            "p11-kit/": {"src/providers/pkcs11"}, "libp11.h": {"src/providers/pkcs11"}, "toml++/": {"src/config"}}
 
 

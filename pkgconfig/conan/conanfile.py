@@ -42,7 +42,7 @@ class Jwekms(ConanFile):
             check_min_cppstd(self, 20)
 
     def system_requirements(self):
-        packages = ["libssl-dev", "libsqlite3-dev", "libsqlitecpp-dev", "libcjson-dev", "zlib1g-dev", "libp11-dev",
+        packages = ["libssl-dev", "libsqlite3-dev", "libcjson-dev", "zlib1g-dev", "libp11-dev",
                     "libp11-kit-dev", "libtomlplusplus-dev"]
         if self.options.tools:
             packages += ["libboost-dev", "libcjose-dev", "libjansson-dev", "libcli11-dev"]

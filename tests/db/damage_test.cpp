@@ -250,6 +250,18 @@ TEST_CASE("a file that is no key database is left alone", "[db]") {
   CHECK_FALSE(std::filesystem::exists(dir.file("keys.db.kek")));
 }
 
+TEST_CASE("a schema version that never was is damage, and nothing is migrated from it", "[db]") {
+  Fixture f;
+  for (const char* version : {"-1", "-2147483648"}) {
+    raw(f.path).exec("PRAGMA user_version = " + std::string(version));
+    const auto opened = try_open(options_in(f.dir));
+    CHECK(code_of(opened) == "internal_error");
+    CHECK(opened.error().text == damaged_file.text);
+  }
+  raw(f.path).exec("PRAGMA user_version = 1");
+  f.check_sound();
+}
+
 TEST_CASE("a database of a newer version is refused in clear words", "[db]") {
   Fixture f;
   raw(f.path).exec("PRAGMA user_version = 2");

@@ -1,12 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "providers/db/sqlite_connection.hpp"
 
-#include <sqlite3.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <algorithm>
-#include <climits>
 #include <filesystem>
 #include <fstream>
 #include <new>
@@ -74,8 +71,8 @@ CREATE TABLE grants (
 )sql"};
 constexpr int schema_version = std::size(migrations);
 
-[[nodiscard]] bool is_busy(const SQLite::Exception& failure) noexcept {
-  const int code = failure.getErrorCode() & 0xFF;
+[[nodiscard]] bool is_busy(const SqliteFailure& failure) noexcept {
+  const int code = failure.primary();
   return code == SQLITE_BUSY || code == SQLITE_LOCKED;
 }
 
@@ -87,46 +84,47 @@ void distrust_schema(sqlite3* handle) {
   (void)sqlite3_db_config(handle, SQLITE_DBCONFIG_ENABLE_VIEW, 0, nullptr);
 }
 
-[[nodiscard]] int schema_version_of(SQLite::Database& database) {
-  return database.execAndGet("PRAGMA user_version").getInt();
+[[nodiscard]] std::int64_t schema_version_of(Database& database) {
+  return database.number("PRAGMA user_version");
 }
 
 /// Whether a file is empty as yet, or a database that this version can use. Changes nothing.
-[[nodiscard]] Result<void> recognise(SQLite::Database& database) {
+[[nodiscard]] Result<void> recognise(Database& database) {
   // Tables first: another process may just be making them and, in the same transaction, the
   // version.
-  const bool empty = database.execAndGet("SELECT count(*) FROM sqlite_schema").getInt() == 0;
-  const int version = schema_version_of(database);
+  const bool empty = database.number("SELECT count(*) FROM sqlite_schema") == 0;
+  const std::int64_t version = schema_version_of(database);
   if (version == 0) return empty ? Result<void>{} : damaged_file;  // else somebody else's database
-  if (database.execAndGet("PRAGMA application_id").getInt() != application_id) return damaged_file;
+  if (version < 0 || database.number("PRAGMA application_id") != application_id)
+    return damaged_file;
   if (version <= schema_version) return {};
   return Error{Errc::internal_error, 0,
                "the database was written by a newer version of this library"};
 }
 
-[[nodiscard]] Result<void> configure(SQLite::Database& database, Sharing sharing) {
-  distrust_schema(database.getHandle());
+[[nodiscard]] Result<void> configure(Database& database, Sharing sharing) {
+  distrust_schema(database.handle());
   // Before the log is first looked at, or others could go on reading.
-  if (sharing == Sharing::alone) database.exec("PRAGMA locking_mode = EXCLUSIVE");
-  database.exec(
+  if (sharing == Sharing::alone) database.run("PRAGMA locking_mode = EXCLUSIVE");
+  database.run(
       "PRAGMA cell_size_check = ON; PRAGMA temp_store = MEMORY;"
       "PRAGMA foreign_keys = ON; PRAGMA secure_delete = ON;");
   if (const Result<void> r = recognise(database); !r) return r;
-  if (database.execAndGet("PRAGMA journal_mode = WAL").getString() != "wal")
+  if (database.text("PRAGMA journal_mode = WAL") != "wal")
     return Error{Errc::unavailable, 0, "the database's file system does not support its log"};
   // Each commit is on disk before it is answered.
-  database.exec("PRAGMA synchronous = FULL");
+  database.run("PRAGMA synchronous = FULL");
   return {};
 }
 
-[[nodiscard]] Result<void> migrate(SQLite::Database& database) {
+[[nodiscard]] Result<void> migrate(Database& database) {
   if (schema_version_of(database) == schema_version) return {};
-  SQLite::Transaction transaction(database, SQLite::TransactionBehavior::IMMEDIATE);
+  Transaction transaction(database);
   if (const Result<void> r = recognise(database); !r) return r;  // another process may be faster
-  const int from = schema_version_of(database);
-  database.exec("PRAGMA application_id = " + std::to_string(application_id));
-  for (int step = from; step < schema_version; ++step) database.exec(migrations[step]);
-  database.exec("PRAGMA user_version = " + std::to_string(schema_version));
+  const std::int64_t from = schema_version_of(database);
+  database.run("PRAGMA application_id = " + std::to_string(application_id));
+  for (std::int64_t step = from; step < schema_version; ++step) database.run(migrations[step]);
+  database.run("PRAGMA user_version = " + std::to_string(schema_version));
   transaction.commit();
   return {};
 }
@@ -159,10 +157,9 @@ void distrust_schema(sqlite3* handle) {
 
 /// A file that was moved away or replaced would take commits that nobody finds again. What stands
 /// in its place now may be another database, with another key-encryption key: it is not opened.
-[[nodiscard]] Result<void> check_in_place(SQLite::Database& database) {
+[[nodiscard]] Result<void> check_in_place(Database& database) {
   int moved = 0;
-  const int code =
-      sqlite3_file_control(database.getHandle(), "main", SQLITE_FCNTL_HAS_MOVED, &moved);
+  const int code = sqlite3_file_control(database.handle(), "main", SQLITE_FCNTL_HAS_MOVED, &moved);
   if (code != SQLITE_OK) return unreachable;
   if (moved != 0) return Error{Errc::unavailable, 0, "the database file was moved or replaced"};
   return {};
@@ -170,8 +167,8 @@ void distrust_schema(sqlite3* handle) {
 
 }  // namespace
 
-Error error_of(const SQLite::Exception& failure) {
-  switch (failure.getErrorCode() & 0xFF) {
+Error error_of(const SqliteFailure& failure) {
+  switch (failure.primary()) {
     case SQLITE_NOMEM: throw std::bad_alloc();
     case SQLITE_BUSY:
     case SQLITE_LOCKED: return locked;
@@ -189,8 +186,7 @@ Error error_of(const SQLite::Exception& failure) {
     case SQLITE_FORMAT: return damaged_file;
     default: break;
   }
-  const int extended = failure.getExtendedErrorCode();
-  if (extended == SQLITE_CONSTRAINT_PRIMARYKEY || extended == SQLITE_CONSTRAINT_UNIQUE)
+  if (failure.code == SQLITE_CONSTRAINT_PRIMARYKEY || failure.code == SQLITE_CONSTRAINT_UNIQUE)
     return {Errc::conflict, 0, "the UID or alias exists already"};
   return {Errc::internal_error, 0, "a database call failed"};
 }
@@ -209,7 +205,7 @@ void SqliteConnection::close_inherited() noexcept {
   inherited_->close_inherited();
   if (inherited_->database_) {
     // No checkpoint: that would take locks and delete the log.
-    (void)sqlite3_db_config(inherited_->database_->getHandle(), SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1,
+    (void)sqlite3_db_config(inherited_->database_->handle(), SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1,
                             nullptr);
     inherited_->database_.reset();
   }
@@ -227,7 +223,7 @@ Result<void> SqliteConnection::make_ready() {
       const Result<void> opened = open();
       if (!opened) database_.reset();
       return opened;
-    } catch (const SQLite::Exception& failure) {
+    } catch (const SqliteFailure& failure) {
       database_.reset();
       // Some of the locks taken while opening are not waited for by SQLite itself.
       if (!is_busy(failure) || Clock::now() >= deadline) return error_of(failure);
@@ -237,11 +233,9 @@ Result<void> SqliteConnection::make_ready() {
 }
 
 Result<void> SqliteConnection::open() {
-  const auto timeout =
-      std::clamp<std::chrono::milliseconds::rep>(busy_timeout_.count(), 0, INT_MAX);
   // SQLite gives names that begin with ':' a meaning of their own.
   const std::string path = path_.starts_with(':') ? "./" + path_ : path_;
-  database_.emplace(path, SQLite::OPEN_READWRITE | SQLite::OPEN_NOMUTEX, static_cast<int>(timeout));
+  database_.emplace(path, busy_timeout_);
   if (const Result<void> r = configure(*database_, sharing_); !r) return r;
   if (const Result<void> r = migrate(*database_); !r) return r;
   if (lacks_locks(path))

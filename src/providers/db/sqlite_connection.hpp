@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include <SQLiteCpp/SQLiteCpp.h>
-
 #include <atomic>
 #include <chrono>
 #include <mutex>
@@ -10,12 +8,13 @@
 #include <string>
 
 #include "jwekms/result.hpp"
+#include "providers/db/sqlite.hpp"
 #include "providers/db/store.hpp"
 
 namespace jwekms::db {
 
 /// What an exception means. Throws std::bad_alloc when SQLite ran out of memory.
-[[nodiscard]] Error error_of(const SQLite::Exception& failure);
+[[nodiscard]] Error error_of(const SqliteFailure& failure);
 
 inline constexpr Error damaged_file{Errc::internal_error, 0,
                                     "the database file is damaged or is no key database"};
@@ -35,15 +34,15 @@ class SqliteConnection {
                    SqliteConnection* inherited);
   ~SqliteConnection();
 
-  /// Runs call(SQLite::Database&), which returns a Result, alone on the connection.
+  /// Runs call(Database&), which returns a Result, alone on the connection.
   template <class Call>
-  [[nodiscard]] auto use(Call call) -> decltype(call(std::declval<SQLite::Database&>())) {
+  [[nodiscard]] auto use(Call call) -> decltype(call(std::declval<Database&>())) {
     const std::lock_guard lock(mutex_);
     const InUse in_use(in_use_);
     if (const Result<void> ready = make_ready(); !ready) return ready.error();
     try {
       return call(*database_);
-    } catch (const SQLite::Exception& failure) {
+    } catch (const SqliteFailure& failure) {
       return error_of(failure);
     }
   }
@@ -66,7 +65,7 @@ class SqliteConnection {
   SqliteConnection* inherited_;
   std::mutex mutex_;
   std::atomic<bool> in_use_ = false;
-  std::optional<SQLite::Database> database_;
+  std::optional<Database> database_;
 };
 
 }  // namespace jwekms::db

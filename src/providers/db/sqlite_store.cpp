@@ -24,44 +24,6 @@ constexpr Error taken{Errc::conflict, 0, "the UID or alias exists already"};
 
 #define JWEKMS_GRANT_COLUMNS "uid, principal, permissions, version, iv, tag"
 
-/// A statement whose parameters are bound in turn: bytes as BLOB, JOSE names as TEXT.
-class Query {
- public:
-  Query(SQLite::Database& database, const char* sql) : statement_(database, sql) {}
-
-  Query& bytes(const void* data, std::size_t size) {
-    // A null pointer would be NULL rather than no bytes.
-    statement_.bind(++bound_, size == 0 ? "" : data, static_cast<int>(size));
-    return *this;
-  }
-  Query& bytes(std::string_view value) { return bytes(value.data(), value.size()); }
-  Query& bytes(const std::vector<std::uint8_t>& value) { return bytes(value.data(), value.size()); }
-  Query& text(const std::string& value) {
-    statement_.bind(++bound_, value);
-    return *this;
-  }
-  Query& number(std::int64_t value) {
-    statement_.bind(++bound_, value);
-    return *this;
-  }
-
-  [[nodiscard]] bool next() { return statement_.executeStep(); }
-  /// Runs a statement that gives no rows; returns the number of rows it changed.
-  int run() { return statement_.exec(); }
-
-  [[nodiscard]] std::int64_t number_at(int i) { return statement_.getColumn(i).getInt64(); }
-  [[nodiscard]] std::string text_at(int i) { return statement_.getColumn(i).getString(); }
-  [[nodiscard]] std::vector<std::uint8_t> bytes_at(int i) {
-    const SQLite::Column column = statement_.getColumn(i);
-    const auto* data = static_cast<const std::uint8_t*>(column.getBlob());
-    return {data, data + column.getBytes()};
-  }
-
- private:
-  SQLite::Statement statement_;
-  int bound_ = 0;
-};
-
 [[nodiscard]] KeyRow key_row(Query& query) {
   KeyRow row;
   row.uid = query.text_at(0);
@@ -109,7 +71,7 @@ constexpr auto rsa = static_cast<std::int64_t>(KeyType::rsa);
 
 /// UIDs, aliases and the names of public halves share one namespace, which no constraint of the
 /// schema expresses.
-[[nodiscard]] bool is_taken(SQLite::Database& database, std::string_view name) {
+[[nodiscard]] bool is_taken(Database& database, std::string_view name) {
   Query query(database,
               "SELECT EXISTS (SELECT 1 FROM keys WHERE uid = ?1)"
               " OR EXISTS (SELECT 1 FROM aliases WHERE alias = ?1)"
@@ -118,13 +80,12 @@ constexpr auto rsa = static_cast<std::int64_t>(KeyType::rsa);
   return query.next() && query.number_at(0) != 0;
 }
 
-[[nodiscard]] bool is_taken(SQLite::Database& database, const KeyRow& row) {
+[[nodiscard]] bool is_taken(Database& database, const KeyRow& row) {
   if (is_taken(database, row.uid)) return true;
   return row.type == rsa && is_taken(database, row.uid + std::string(public_half_suffix));
 }
 
-[[nodiscard]] Result<void> insert_aliases(SQLite::Database& database,
-                                          std::span<const AliasRow> aliases) {
+[[nodiscard]] Result<void> insert_aliases(Database& database, std::span<const AliasRow> aliases) {
   for (const AliasRow& row : aliases) {
     if (is_taken(database, row.alias)) return taken;
     Query(database, "INSERT INTO aliases (alias, uid, iv, tag) VALUES (?, ?, ?, ?)")
@@ -137,11 +98,11 @@ constexpr auto rsa = static_cast<std::int64_t>(KeyType::rsa);
   return {};
 }
 
-void delete_grants(SQLite::Database& database, std::string_view uid) {
+void delete_grants(Database& database, std::string_view uid) {
   Query(database, "DELETE FROM grants WHERE uid = ?").bytes(uid).run();
 }
 
-void delete_aliases(SQLite::Database& database, std::string_view uid, const AliasChange& change) {
+void delete_aliases(Database& database, std::string_view uid, const AliasChange& change) {
   if (change.remove_all) {
     Query(database, "DELETE FROM aliases WHERE uid = ?").bytes(uid).run();
     delete_grants(database, uid);
@@ -163,7 +124,7 @@ struct Count {
   }
 };
 
-[[nodiscard]] std::uint64_t row_count(SQLite::Database& database) {
+[[nodiscard]] std::uint64_t row_count(Database& database) {
   Query query(database,
               "SELECT (SELECT count(*) FROM keys) + (SELECT count(*) FROM aliases)"
               " + (SELECT count(*) FROM grants)");
@@ -187,7 +148,7 @@ template <class Row, class Page, class Change>
   }
 }
 
-[[nodiscard]] Result<void> change_keys(SQLite::Database& database,
+[[nodiscard]] Result<void> change_keys(Database& database,
                                        const std::function<Result<void>(KeyRow&)>& change,
                                        Count& count) {
   const auto page = [&](const KeyRow& after) {
@@ -207,7 +168,7 @@ template <class Row, class Page, class Change>
   return change_rows<KeyRow>(page, store, count);
 }
 
-[[nodiscard]] Result<void> change_aliases(SQLite::Database& database,
+[[nodiscard]] Result<void> change_aliases(Database& database,
                                           const std::function<Result<void>(AliasRow&)>& change,
                                           Count& count) {
   const auto page = [&](const AliasRow& after) {
@@ -227,7 +188,7 @@ template <class Row, class Page, class Change>
   return change_rows<AliasRow>(page, store, count);
 }
 
-[[nodiscard]] Result<void> change_grants(SQLite::Database& database,
+[[nodiscard]] Result<void> change_grants(Database& database,
                                          const std::function<Result<void>(GrantRow&)>& change,
                                          Count& count) {
   const auto page = [&](const GrantRow& after) {
@@ -265,8 +226,8 @@ class SqliteStore final : public Store {
   /// reports as done is committed, and on disk, before it is returned; an error undoes it.
   template <class Call>
   [[nodiscard]] auto change(Call call) {
-    return use([&](SQLite::Database& database) {
-      SQLite::Transaction transaction(database, SQLite::TransactionBehavior::IMMEDIATE);
+    return use([&](Database& database) {
+      Transaction transaction(database);
       auto result = call(database);
       if (result) transaction.commit();
       return result;
@@ -283,29 +244,27 @@ class SqliteStore final : public Store {
     if (path_.empty() || path_.find('\0') != std::string::npos)
       return Error{Errc::bad_request, 0, "malformed path of a database"};
     if (const Result<void> made = make_file(path_); !made) return made;
-    return use([](SQLite::Database&) -> Result<void> { return {}; });
+    return use([](Database&) -> Result<void> { return {}; });
   }
 
   Result<std::vector<std::uint8_t>> meta(
       std::string_view name,
       const std::function<Result<std::vector<std::uint8_t>>()>& make) override {
     using Value = std::vector<std::uint8_t>;
-    const std::string key(name);
-    const auto find = [&key](SQLite::Database& database) -> std::optional<Value> {
+    const auto find = [name](Database& database) -> std::optional<Value> {
       Query query(database, "SELECT value FROM meta WHERE name = ?");
-      query.text(key);
+      query.text(name);
       if (!query.next()) return std::nullopt;
       return query.bytes_at(0);
     };
-    return use([&](SQLite::Database& database) -> Result<Value> {
+    return use([&](Database& database) -> Result<Value> {
       if (std::optional<Value> value = find(database)) return *std::move(value);
-      SQLite::Transaction transaction(database, SQLite::TransactionBehavior::IMMEDIATE);
+      Transaction transaction(database);
       if (std::optional<Value> value = find(database)) return *std::move(value);
-      if (database.execAndGet("SELECT EXISTS (SELECT 1 FROM keys)").getInt() != 0)
-        return damaged_file;
+      if (database.number("SELECT EXISTS (SELECT 1 FROM keys)") != 0) return damaged_file;
       Result<Value> made = make();
       if (!made) return made;
-      Query(database, "INSERT INTO meta (name, value) VALUES (?, ?)").text(key).bytes(*made).run();
+      Query(database, "INSERT INTO meta (name, value) VALUES (?, ?)").text(name).bytes(*made).run();
       transaction.commit();
       return made;
     });
@@ -313,14 +272,14 @@ class SqliteStore final : public Store {
 
   Result<bool> replace_meta(std::string_view name, const std::vector<std::uint8_t>& from,
                             const std::vector<std::uint8_t>& to) override {
-    return change([&](SQLite::Database& database) -> Result<bool> {
+    return change([&](Database& database) -> Result<bool> {
       Query query(database, "UPDATE meta SET value = ? WHERE name = ? AND value = ?");
-      return query.bytes(to).text(std::string(name)).bytes(from).run() == 1;
+      return query.bytes(to).text(name).bytes(from).run() == 1;
     });
   }
 
   Result<std::optional<KeyRow>> find_key(std::string_view uid) override {
-    return use([&](SQLite::Database& database) -> Result<std::optional<KeyRow>> {
+    return use([&](Database& database) -> Result<std::optional<KeyRow>> {
       Query query(database, "SELECT " JWEKMS_KEY_COLUMNS " FROM keys WHERE uid = ?");
       if (!query.bytes(uid).next()) return std::optional<KeyRow>{};
       return std::optional<KeyRow>{key_row(query)};
@@ -328,7 +287,7 @@ class SqliteStore final : public Store {
   }
 
   Result<std::optional<AliasRow>> find_alias(std::string_view alias) override {
-    return use([&](SQLite::Database& database) -> Result<std::optional<AliasRow>> {
+    return use([&](Database& database) -> Result<std::optional<AliasRow>> {
       Query query(database, "SELECT alias, uid, iv, tag FROM aliases WHERE alias = ?");
       if (!query.bytes(alias).next()) return std::optional<AliasRow>{};
       return std::optional<AliasRow>{alias_row(query)};
@@ -336,7 +295,7 @@ class SqliteStore final : public Store {
   }
 
   Result<std::vector<AliasRow>> aliases_of(std::string_view uid) override {
-    return use([&](SQLite::Database& database) -> Result<std::vector<AliasRow>> {
+    return use([&](Database& database) -> Result<std::vector<AliasRow>> {
       Query query(database, "SELECT alias, uid, iv, tag FROM aliases WHERE uid = ? ORDER BY alias");
       query.bytes(uid);
       std::vector<AliasRow> rows;
@@ -346,7 +305,7 @@ class SqliteStore final : public Store {
   }
 
   Result<std::vector<KeyRow>> page(std::string_view after, std::size_t limit) override {
-    return use([&](SQLite::Database& database) -> Result<std::vector<KeyRow>> {
+    return use([&](Database& database) -> Result<std::vector<KeyRow>> {
       Query query(database,
                   "SELECT " JWEKMS_KEY_COLUMNS " FROM keys WHERE uid > ? ORDER BY uid LIMIT ?");
       query.bytes(after).number(static_cast<std::int64_t>(limit));
@@ -357,7 +316,7 @@ class SqliteStore final : public Store {
   }
 
   Result<std::optional<Stamp>> stamp(std::string_view name) override {
-    return use([&](SQLite::Database& database) -> Result<std::optional<Stamp>> {
+    return use([&](Database& database) -> Result<std::optional<Stamp>> {
       Query query(database,
                   "SELECT uid, version, state FROM keys WHERE uid = ?1"
                   " OR uid = (SELECT uid FROM aliases WHERE alias = ?1)");
@@ -367,7 +326,7 @@ class SqliteStore final : public Store {
   }
 
   Result<void> insert(const KeyRow& row, std::span<const AliasRow> aliases) override {
-    return change([&](SQLite::Database& database) -> Result<void> {
+    return change([&](Database& database) -> Result<void> {
       if (is_taken(database, row)) return taken;
       delete_grants(database, row.uid);  // of a key of another provider that had the name once
       Query query(database, "INSERT INTO keys (" JWEKMS_KEY_COLUMNS
@@ -378,7 +337,7 @@ class SqliteStore final : public Store {
   }
 
   Result<bool> update(const KeyRow& row, const AliasChange& aliases) override {
-    return change([&](SQLite::Database& database) -> Result<bool> {
+    return change([&](Database& database) -> Result<bool> {
       Query query(database,
                   "UPDATE keys SET type = ?, bits = ?, algs = ?, enc = ?, state = ?,"
                   " may_decrypt = ?, may_encrypt = ?, owner = ?, parent = ?, created_at = ?,"
@@ -393,7 +352,7 @@ class SqliteStore final : public Store {
 
   Result<std::uint64_t> lease_encryptions(std::string_view uid, std::uint64_t most,
                                           std::uint64_t limit) override {
-    return change([&](SQLite::Database& database) -> Result<std::uint64_t> {
+    return change([&](Database& database) -> Result<std::uint64_t> {
       Query find(database, "SELECT taken FROM encryption_counts WHERE uid = ?");
       const std::int64_t used = find.bytes(uid).next() ? find.number_at(0) : 0;
       if (used < 0) return damaged_file;
@@ -413,7 +372,7 @@ class SqliteStore final : public Store {
 
   Result<std::vector<GrantRow>> grants_to(std::string_view uid,
                                           std::string_view principal) override {
-    return use([&](SQLite::Database& database) -> Result<std::vector<GrantRow>> {
+    return use([&](Database& database) -> Result<std::vector<GrantRow>> {
       Query query(database, "SELECT " JWEKMS_GRANT_COLUMNS
                             " FROM grants WHERE uid = ? AND principal IN (?, ?)");
       query.bytes(uid).bytes(principal).bytes(every_principal);
@@ -422,7 +381,7 @@ class SqliteStore final : public Store {
   }
 
   Result<std::vector<GrantRow>> grants_of(std::string_view uid) override {
-    return use([&](SQLite::Database& database) -> Result<std::vector<GrantRow>> {
+    return use([&](Database& database) -> Result<std::vector<GrantRow>> {
       Query query(database,
                   "SELECT " JWEKMS_GRANT_COLUMNS " FROM grants WHERE uid = ? ORDER BY principal");
       return all_grants(query.bytes(uid));
@@ -430,7 +389,7 @@ class SqliteStore final : public Store {
   }
 
   Result<bool> put_grant(const GrantRow& row) override {
-    return change([&](SQLite::Database& database) -> Result<bool> {
+    return change([&](Database& database) -> Result<bool> {
       Query find(database, "SELECT version FROM grants WHERE uid = ? AND principal = ?");
       const bool exists = find.bytes(row.uid).bytes(row.principal).next();
       if (row.version != (exists ? find.number_at(0) : 0) + 1) return false;
@@ -448,14 +407,14 @@ class SqliteStore final : public Store {
   }
 
   Result<bool> remove_grant(std::string_view uid, std::string_view principal) override {
-    return change([&](SQLite::Database& database) -> Result<bool> {
+    return change([&](Database& database) -> Result<bool> {
       Query query(database, "DELETE FROM grants WHERE uid = ? AND principal = ?");
       return query.bytes(uid).bytes(principal).run() != 0;
     });
   }
 
   Result<void> remove_grants(std::string_view uid) override {
-    return change([&](SQLite::Database& database) -> Result<void> {
+    return change([&](Database& database) -> Result<void> {
       delete_grants(database, uid);
       return {};
     });
@@ -465,9 +424,9 @@ class SqliteStore final : public Store {
       std::string_view name, const std::vector<std::uint8_t>& from,
       const std::vector<std::uint8_t>& to, const RowChanges& changes,
       const std::function<void(std::uint64_t done, std::uint64_t total)>& progress) override {
-    return change([&](SQLite::Database& database) -> Result<void> {
+    return change([&](Database& database) -> Result<void> {
       Query entry(database, "UPDATE meta SET value = ? WHERE name = ? AND value = ?");
-      if (entry.bytes(to).text(std::string(name)).bytes(from).run() != 1)
+      if (entry.bytes(to).text(name).bytes(from).run() != 1)
         return Error{Errc::conflict, 0, "the database was changed by somebody else"};
       Count count{.total = row_count(database), .sink = progress};
       if (const Result<void> r = change_keys(database, changes.key, count); !r) return r;
@@ -477,8 +436,8 @@ class SqliteStore final : public Store {
   }
 
   Result<bool> scrub() override {
-    return use([](SQLite::Database& database) -> Result<bool> {
-      return database.execAndGet("PRAGMA wal_checkpoint(TRUNCATE)").getInt() == 0;
+    return use([](Database& database) -> Result<bool> {
+      return database.number("PRAGMA wal_checkpoint(TRUNCATE)") == 0;
     });
   }
 
