@@ -51,7 +51,7 @@ ProviderTable::ProviderTable(const jwekms_provider& table)
     : table_(table),
       prefix_(prefix_of(table)),
       admins_(admins_of(table)),
-      process_([](Process* inherited, const std::shared_ptr<const core::ForkMark>&) {
+      process_([](Process* inherited, const std::shared_ptr<const crypto::ForkMark>&) {
         auto process = std::make_unique<Process>();
         process->ready = inherited == nullptr;
         return process;

@@ -8,7 +8,7 @@
 #include <utility>
 #include <vector>
 
-#include "core/per_process.hpp"
+#include "crypto/per_process.hpp"
 #include "jwekms/provider.hpp"
 #include "jwekms_provider.h"
 
@@ -56,7 +56,7 @@ class ProviderTable {
   std::string prefix_;
   std::vector<std::string> admins_;
   bool is_ours_ = false;
-  core::PerProcess<Process> process_;
+  crypto::PerProcess<Process> process_;
 };
 
 /// A key that `resolve` gave out; it is given back when nothing uses it any more.

@@ -6,7 +6,7 @@
 namespace jwekms::core {
 
 EncryptionLease::EncryptionLease(std::shared_ptr<EncryptionCounter> counter, std::string uid,
-                                 std::shared_ptr<const ForkMark> mark)
+                                 std::shared_ptr<const crypto::ForkMark> mark)
     : counter_(std::move(counter)), uid_(std::move(uid)), mark_(std::move(mark)) {}
 
 Result<void> EncryptionLease::take() {

@@ -8,8 +8,8 @@
 #include <string>
 
 #include "core/encryption_counter.hpp"
-#include "core/per_process.hpp"
 #include "crypto/aes_gcm.hpp"
+#include "crypto/per_process.hpp"
 
 namespace jwekms::core {
 
@@ -26,7 +26,7 @@ class EncryptionLease final : public crypto::EncryptionBudget {
 
   /// @param mark  of the process that makes this.
   EncryptionLease(std::shared_ptr<EncryptionCounter> counter, std::string uid,
-                  std::shared_ptr<const ForkMark> mark);
+                  std::shared_ptr<const crypto::ForkMark> mark);
 
   Result<void> take() override;
 
@@ -37,7 +37,7 @@ class EncryptionLease final : public crypto::EncryptionBudget {
 
   const std::shared_ptr<EncryptionCounter> counter_;
   const std::string uid_;
-  const std::shared_ptr<const ForkMark> mark_;
+  const std::shared_ptr<const crypto::ForkMark> mark_;
   std::atomic<std::uint64_t> left_ = 0;
   std::mutex mutex_;
   std::uint64_t next_block_ = 64;  ///< Doubles: a program that encrypts once wastes few.

@@ -84,7 +84,8 @@ JWEKMS_AVX2 std::size_t decode_avx2(std::string_view text, std::uint8_t* out) no
 /// loaded.
 __attribute__((target("xsave"))) bool look() noexcept {
   unsigned a = 0, b = 0, c = 0, d = 0;
-  if (__get_cpuid(1, &a, &b, &c, &d) == 0 || (c & bit_OSXSAVE) == 0) return false;
+  constexpr unsigned needed = bit_OSXSAVE | bit_AVX;
+  if (__get_cpuid(1, &a, &b, &c, &d) == 0 || (c & needed) != needed) return false;
   constexpr unsigned ymm = 0x06;
   if ((static_cast<unsigned>(_xgetbv(0)) & ymm) != ymm) return false;
   return __get_cpuid_count(7, 0, &a, &b, &c, &d) != 0 && (b & bit_AVX2) != 0;

@@ -35,7 +35,7 @@ TEST_CASE("a process without a database uses a sixteenth of what a key may, and 
 
 TEST_CASE("a key is counted under its UID and as its token's") {
   const auto counter = std::make_shared<Counter>();
-  pkcs11::Budgets budgets(counter, std::make_shared<const core::ForkMark>());
+  pkcs11::Budgets budgets(counter, std::make_shared<const crypto::ForkMark>());
   const pkcs11::TokenSlot::Name token{.label = "t", .serial = "s"};
   const auto first = budgets.of("hsm::other::0::k", token, "k");
   const auto second = budgets.of("hsm::other_1::0::k", token, "k");
@@ -51,6 +51,6 @@ TEST_CASE("a key is counted under its UID and as its token's") {
                                    {pkcs11::Budgets::name_in_token(token, "l"), 1}});
   CHECK_FALSE(parse_key_uid(shared));
   // In a process that counts for itself, too.
-  pkcs11::Budgets alone(nullptr, std::make_shared<const core::ForkMark>());
+  pkcs11::Budgets alone(nullptr, std::make_shared<const crypto::ForkMark>());
   CHECK(support::code_of(alone.of("hsm::other::0::k", token, "k")->take()) == "ok");
 }

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include "core/per_process.hpp"
+#include "crypto/per_process.hpp"
 
 namespace jwekms::db {
 
-using core::ForkMark;
-using core::PerProcess;
+using crypto::ForkMark;
+using crypto::PerProcess;
 
 }  // namespace jwekms::db

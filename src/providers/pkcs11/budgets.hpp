@@ -10,8 +10,8 @@
 
 #include "core/encryption_counter.hpp"
 #include "core/encryption_lease.hpp"
-#include "core/per_process.hpp"
 #include "crypto/aes_gcm.hpp"
+#include "crypto/per_process.hpp"
 #include "providers/pkcs11/token_slot.hpp"
 
 namespace jwekms::pkcs11 {
@@ -58,7 +58,7 @@ class Budgets {
   /// @param counter  null: this process counts for itself.
   /// @param mark     of this process.
   Budgets(std::shared_ptr<core::EncryptionCounter> counter,
-          std::shared_ptr<const core::ForkMark> mark)
+          std::shared_ptr<const crypto::ForkMark> mark)
       : counter_(std::move(counter)), mark_(std::move(mark)) {}
 
   [[nodiscard]] std::shared_ptr<crypto::EncryptionBudget> of(const std::string& uid,
@@ -85,7 +85,7 @@ class Budgets {
   }
 
   const std::shared_ptr<core::EncryptionCounter> counter_;
-  const std::shared_ptr<const core::ForkMark> mark_;
+  const std::shared_ptr<const crypto::ForkMark> mark_;
   std::mutex mutex_;
   std::unordered_map<std::string, std::shared_ptr<crypto::EncryptionBudget>> budgets_;
 };

@@ -4,7 +4,7 @@
 #include <memory>
 #include <utility>
 
-#include "core/per_process.hpp"
+#include "crypto/per_process.hpp"
 #include "providers/pkcs11/instance.hpp"
 
 namespace jwekms::pkcs11 {
@@ -14,7 +14,7 @@ namespace jwekms::pkcs11 {
 class HsmInstance {
  public:
   HsmInstance(const std::shared_ptr<const crypto::Library>& library, InstanceSettings settings,
-              const std::shared_ptr<const core::PerProcess<Budgets>>& budgets,
+              const std::shared_ptr<const crypto::PerProcess<Budgets>>& budgets,
               const WarningSink& warn)
       : state_(std::make_shared<const State>(library, std::move(settings), budgets, warn)) {}
 
@@ -24,14 +24,15 @@ class HsmInstance {
  private:
   struct State {
     State(const std::shared_ptr<const crypto::Library>& library, InstanceSettings given,
-          const std::shared_ptr<const core::PerProcess<Budgets>>& budgets, const WarningSink& warn)
+          const std::shared_ptr<const crypto::PerProcess<Budgets>>& budgets,
+          const WarningSink& warn)
         : settings(std::move(given)),
-          in_process([this, library, budgets, warn](Instance*,
-                                                    const std::shared_ptr<const core::ForkMark>&) {
+          in_process([this, library, budgets, warn](
+                         Instance*, const std::shared_ptr<const crypto::ForkMark>&) {
             return std::make_unique<Instance>(library, settings, budgets, warn);
           }) {}
     const InstanceSettings settings;
-    const core::PerProcess<Instance> in_process;
+    const crypto::PerProcess<Instance> in_process;
   };
   std::shared_ptr<const State> state_;
 };

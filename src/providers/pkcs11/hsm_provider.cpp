@@ -273,8 +273,8 @@ Result<std::vector<std::shared_ptr<KeyProvider>>> open_hsms(
     const WarningSink& warn, const Policy& policy) {
   std::vector<HsmInstance> instances;
   const auto reserved = std::make_shared<ReservedKey>();
-  const auto budgets = std::make_shared<const core::PerProcess<Budgets>>(
-      [counter](Budgets*, std::shared_ptr<const core::ForkMark> mark) {
+  const auto budgets = std::make_shared<const crypto::PerProcess<Budgets>>(
+      [counter](Budgets*, std::shared_ptr<const crypto::ForkMark> mark) {
         return std::make_unique<Budgets>(counter, std::move(mark));
       });
   for (std::size_t i = 0; i < options.size(); ++i) {

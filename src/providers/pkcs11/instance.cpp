@@ -76,7 +76,7 @@ Result<InstanceSettings> read_settings(const HsmOptions& options, std::uint32_t 
 }
 
 Instance::Instance(std::shared_ptr<const crypto::Library> library, const InstanceSettings& settings,
-                   std::shared_ptr<const core::PerProcess<Budgets>> budgets, WarningSink warn)
+                   std::shared_ptr<const crypto::PerProcess<Budgets>> budgets, WarningSink warn)
     : library_(std::move(library)),
       settings_(settings),
       budgets_(std::move(budgets)),

@@ -51,7 +51,7 @@ class Instance {
  public:
   /// @param budgets  null: there will be no AES keys.
   Instance(std::shared_ptr<const crypto::Library> library, const InstanceSettings& settings,
-           std::shared_ptr<const core::PerProcess<Budgets>> budgets, WarningSink warn);
+           std::shared_ptr<const crypto::PerProcess<Budgets>> budgets, WarningSink warn);
 
   struct Place {
     std::shared_ptr<TokenSlot> slot;
@@ -92,7 +92,7 @@ class Instance {
 
   const std::shared_ptr<const crypto::Library> library_;
   const InstanceSettings& settings_;
-  const std::shared_ptr<const core::PerProcess<Budgets>> budgets_;
+  const std::shared_ptr<const crypto::PerProcess<Budgets>> budgets_;
   const WarningSink warn_;
   std::vector<std::shared_ptr<TokenSlot>> slots_;
   std::mutex creating_;

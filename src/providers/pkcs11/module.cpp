@@ -48,8 +48,8 @@ struct Module::Registry {
 /// Global because modules are. Never destroyed, so that nothing calls a module at exit; each forked
 /// child has its own, so that no lock or session of its parent is touched.
 Module::Registry& Module::registry() {
-  static core::PerProcess<Registry>& all =
-      *new core::PerProcess<Registry>([](Registry*, const std::shared_ptr<const core::ForkMark>&) {
+  static crypto::PerProcess<Registry>& all = *new crypto::PerProcess<Registry>(
+      [](Registry*, const std::shared_ptr<const crypto::ForkMark>&) {
         return std::make_unique<Registry>();
       });
   return all.get();

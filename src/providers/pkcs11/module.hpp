@@ -12,7 +12,7 @@
 #include <string>
 #include <vector>
 
-#include "core/per_process.hpp"
+#include "crypto/per_process.hpp"
 #include "jwekms/result.hpp"
 #include "providers/pkcs11/cryptoki.hpp"
 #include "providers/pkcs11/gate.hpp"
@@ -119,7 +119,7 @@ class Module {
   const std::string init_args_;
   const std::shared_ptr<std::atomic<bool>> once_ours_;
   const bool inherited_;  ///< A process that forked this one has initialised it.
-  const core::ForkMark mark_;
+  const crypto::ForkMark mark_;
   std::size_t users_ = 0;  ///< Under the registry's lock.
 
   Gate gate_;

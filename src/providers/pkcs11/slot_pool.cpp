@@ -198,7 +198,7 @@ void SlotPool::Turn::end() { slot_->health.served(claim_); }
 // ---- Keys ----
 
 SlotPool::SlotPool(WarningSink warn)
-    : warn_(std::move(warn)), known_([](Known*, const std::shared_ptr<const core::ForkMark>&) {
+    : warn_(std::move(warn)), known_([](Known*, const std::shared_ptr<const crypto::ForkMark>&) {
         return std::make_unique<Known>();
       }) {}
 

@@ -15,7 +15,7 @@
 #include <unordered_map>
 #include <vector>
 
-#include "core/per_process.hpp"
+#include "crypto/per_process.hpp"
 #include "jwekms/hsm.hpp"
 #include "jwekms/open.hpp"
 #include "providers/pkcs11/hsm_instance.hpp"
@@ -123,7 +123,7 @@ class SlotPool : public std::enable_shared_from_this<SlotPool> {
   const WarningSink warn_;
   std::vector<std::unique_ptr<Slot>> slots_;
   mutable std::atomic<std::size_t> next_ = 0;
-  const core::PerProcess<Known> known_;
+  const crypto::PerProcess<Known> known_;
 };
 
 template <class Use>

@@ -11,7 +11,7 @@
 #include <shared_mutex>
 #include <string>
 
-#include "core/per_process.hpp"
+#include "crypto/per_process.hpp"
 #include "jwekms/hsm.hpp"
 #include "jwekms/result.hpp"
 #include "providers/pkcs11/module.hpp"
@@ -132,7 +132,7 @@ class TokenSlot {
   const std::shared_ptr<Module> module_;
   Settings settings_;
   const std::shared_ptr<PinTries> pin_tries_;
-  const core::ForkMark mark_;
+  const crypto::ForkMark mark_;
   SessionPool pool_;
   ScratchPool scratch_;
 

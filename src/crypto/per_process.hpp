@@ -8,7 +8,7 @@
 
 #include "crypto/secret_buffer.hpp"
 
-namespace jwekms::core {
+namespace jwekms::crypto {
 
 /// Tells a forked child from its parent without a system call: a byte in a page that the kernel
 /// zeroes in children. (No secret; SecretBuffer is how such a page is had.)
@@ -20,7 +20,7 @@ class ForkMark {
   }
 
  private:
-  crypto::SecretBuffer page_;
+  SecretBuffer page_;
 };
 
 /// One T for each process. A forked child gets one of its own when it first asks. It never destroys
@@ -67,4 +67,4 @@ class PerProcess {
   mutable std::atomic<Node*> node_;
 };
 
-}  // namespace jwekms::core
+}  // namespace jwekms::crypto

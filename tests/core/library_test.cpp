@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <atomic>
+#include <catch2/catch.hpp>
+#include <thread>
+
+#include "processes.hpp"
+#include "support.hpp"
+
+// OpenSSL keeps locks in an OSSL_LIB_CTX and knows nothing of forks.
+
+using namespace jwekms;
+using namespace support;
+
+namespace {
+
+/// Fetches all that an RSA key wants.
+bool reads_and_wraps(const Bytes& der) {
+  alarm(20);  // who waits for ever ends by that
+  const auto key = crypto::RsaKey::from_pkcs8(library(), der);
+  return key && (*key)->wrap(row(Alg::RSA_OAEP), make_cek(Bytes(16, 1)));
+}
+
+}  // namespace
+
+TEST_CASE("a forked child, and its child, have an OSSL_LIB_CTX of their own", "[fork]") {
+  const OSSL_LIB_CTX* const parents = library()->ctx();
+  CHECK(in_child([&] {
+          const OSSL_LIB_CTX* const own = library()->ctx();
+          if (own == parents || own != library()->ctx()) return 1;
+          return in_child([&] { return library()->ctx() == own ? 1 : 0; });
+        }) == 0);
+  CHECK(library()->ctx() == parents);
+}
+
+TEST_CASE("a child goes on whatever OpenSSL was doing for other threads when it was forked",
+          "[fork]") {
+  const Bytes der = pkcs8(*rsa_key());
+  const Cek cek = make_cek(Bytes(16, 1));
+  std::atomic<bool> done = false;
+  std::vector<std::thread> threads;
+  for (int i = 0; i < 3; ++i)
+    threads.emplace_back([&] {
+      while (!done) (void)rsa_key()->wrap(row(Alg::RSA_OAEP), cek).value();
+    });
+  int well = 0;
+  for (int i = 0; i < 100 && well == i; ++i)
+    well += in_child([&] { return reads_and_wraps(der) ? 0 : 1; }) == 0;
+  done = true;
+  for (std::thread& thread : threads) thread.join();
+  CHECK(well == 100);
+}
