@@ -35,11 +35,12 @@ void read_size(const jwekms_provided_key& told, KeyInfo& info) {
   require(told.type == JWEKMS_KEY_TYPE_RSA || told.type == JWEKMS_KEY_TYPE_OCT);
   info.type = static_cast<KeyType>(told.type);
   info.bits = told.bits;
-  const bool fits = info.type == KeyType::rsa
-                        ? told.bits >= 1024 && told.bits <= 16384
-                        : std::ranges::any_of(enc_table, [&](const EncRow& enc) {
-                            return enc.cek_bytes * 8U == told.bits;
-                          });
+  const bool fits =
+      info.type == KeyType::rsa
+          ? told.bits >= 1024 && told.bits <= 16384
+          : std::ranges::any_of(enc_table, [&](const EncRow& enc) {
+              return enc.support == Support::implemented && enc.cek_bytes * 8U == told.bits;
+            });
   require(fits);
 }
 

@@ -68,6 +68,7 @@ PASS = {
     "a parameter's name": [("limit", "bound")],
     "a function that is not C's": [("", "int cxx_name(void) { return 1; }\n"), ("jwekms_*;", "jwekms_*; cxx_*;")],
 }
+UNSEEN = {"nothing", "what is behind a handle", "a parameter's name", "a function that is not C's"}
 FAIL = {
     "a function is gone": [("int32_t jwekms_draw(", "__attribute__((visibility(\"hidden\"))) int32_t jwekms_draw(")],
     "a function has another name": [("jwekms_draw", "jwekms_paint")],
@@ -151,9 +152,13 @@ def main():
         for expected, cases in ((False, PASS), (True, FAIL)):
             for name, changes in cases.items():
                 library, header = made(changes)
-                found = list(check_abi.complaints(library, [header], [release], "JWEKMS_0.2"))
+                new, new_values = check_abi.dump(library, [header]), check_abi.values([header])
+                found = list(check_abi.complaints(new, new_values, [release], "JWEKMS_0.2"))
                 if bool(found) != expected:
                     wrong.append(f"{name}: " + ("not seen" if expected else "\n".join(found)))
+                # What a program may see of it makes a dump of the same version stale.
+                if check_abi.is_stale(*release[1:], new, new_values) != (name not in UNSEEN):
+                    wrong.append(f"{name}: stale or not")
 
     snapshot = "WHOLE(jwekms_point)MEMBER(jwekms_point, x)CHECK(JWEKMS_RED == 1);"
     assert not list(check_abi.gaps({"jwekms_point": ["x"]}, {"JWEKMS_RED": 1}, snapshot))

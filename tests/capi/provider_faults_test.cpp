@@ -161,6 +161,11 @@ TEST_CASE("a key that contradicts itself is damaged", "[capi][provider][threat]"
          key.type = JWEKMS_KEY_TYPE_OCT;
          key.bits = 255;
        }},
+      {"384 bits",
+       [](Key& key) {
+         key.type = JWEKMS_KEY_TYPE_OCT;
+         key.bits = 384;
+       }},
       {"2048 bits",
        [](Key& key) {
          key.type = JWEKMS_KEY_TYPE_OCT;

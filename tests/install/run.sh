@@ -33,3 +33,15 @@ awk '/^```c$/ {on=1; next} /^```$/ {on=0} on' "$here/../../README.md" >readme.c
   $(pkg-config --libs jwekms) -Wl,-rpath,"$libdir"
 [[ $(./readme_cpp 2>/dev/null) == hello ]]
 [[ $(./readme_c 2>/dev/null) == hello ]]
+
+echo "== README's way to the archive, and that of a custom provider"
+sed -n 's/^    c++ \(.* app.cpp .*-l:libjwekms.a.*\)$/"$1" \1 -o readme_static/p' "$here/../../README.md" >link.sh
+cp readme.cpp app.cpp
+bash -euo pipefail link.sh "$cxx"
+[[ $(readelf -d readme_static | grep -c 'NEEDED.*libjwekms') == 0 ]]
+[[ $(./readme_static 2>/dev/null) == hello ]]
+page=$here/../../examples/custom_provider/README.md
+tr '\n' ' ' <"$page" | sed -n 's/.*`cc \(-std=c99 key_file.c [^`]*\)`.*/"$1" \1 -o provider/p' >link.sh
+cp "$(dirname "$page")/key_file.c" .
+bash -euo pipefail link.sh "$cc"
+[[ $(readelf -d provider | grep -c 'NEEDED.*libjwekms') == 1 ]]

@@ -18,7 +18,7 @@ sources=$(echo "$CONAN_HOME"/p/*/es)
 # What is exported configures: nothing that CMakeLists.txt reads is missing.
 cmake -S "$sources" -B "$work/build" -G Ninja -DJWEKMS_TESTS=OFF >"$work/log" 2>&1 || { cat "$work/log"; exit 1; }
 diff <(cd "$root" && git ls-files src capi include examples) \
-  <(cd "$sources" && find src capi include examples -type f | sort) ||
+  <(cd "$sources" && find src capi include examples -type f | LC_ALL=C sort) ||
   { echo "not the files that git knows"; exit 1; }
 echo "conan: the recipe exports jwekms/$version"
 [[ -n $long ]] || exit 0
