@@ -58,7 +58,7 @@ struct HsmOptions {
   CekBoundary cek_boundary = CekBoundary::process;  ///< Whether CEKs may be in this process.
   /// Sessions for operations in flight, a slot; one more holds the login.
   std::size_t max_sessions = 32;
-  /// Wait for a session at most; then `unavailable`.
+  /// Wait for a session, or to be the one who searches, at most; then `unavailable`.
   std::chrono::milliseconds session_timeout{5000};
   /// Where a token lacks OAEP with a hash, let it do the bare RSA operation and take the padding
   /// off here, in constant time. Process boundary only. Empty: as is usual with the model (on for

@@ -101,7 +101,8 @@ class JWEKMS_API Kms {
 
   /// Decrypts one JWE. RFC 7516 §5.2.
   /// @param token  compact, flattened or general serialization, UTF-8; must not overlap `out`.
-  /// @param out    writable, at least decrypt_bound(token) bytes; wiped on any failure.
+  /// @param out    writable, decrypt_bound(token) bytes, or what the plaintext needs; wiped on any
+  /// failure.
   /// @return plaintext bytes written. What follows them in `out` has no meaning.
   /// Errors: bad_request, too_large, unsupported_algorithm, not_found, forbidden, crypto_failure
   /// (key of the wrong kind), decryption_failed, unavailable, buffer_too_small.

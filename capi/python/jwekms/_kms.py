@@ -122,7 +122,8 @@ class Kms:
     def decrypt_into(self, token: Token, buffer: Buffer, *, key: Optional[Name] = None) -> int:
         """Decrypts into the caller's writable buffer, which can be wiped; returns the bytes written.
 
-        Raises as decrypt() does, and BufferTooSmall where the buffer is below decrypt_bound().
+        Raises as decrypt() does, and BufferTooSmall where the plaintext might not fit, which never is
+        so at decrypt_bound().
         After any failure the whole buffer is zeroed.
         """
         return self._decrypt(_token(token), key, *writable(buffer))

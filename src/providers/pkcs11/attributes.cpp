@@ -2,7 +2,6 @@
 #include "providers/pkcs11/attributes.hpp"
 
 #include <mutex>
-#include <shared_mutex>
 
 namespace jwekms::pkcs11 {
 

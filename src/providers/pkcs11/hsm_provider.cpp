@@ -96,8 +96,8 @@ class HsmProvider final : public KeyProvider {
     std::map<std::string, KeyInfo> all;
     for (const std::shared_ptr<TokenSlot>& slot : instance.slots()) {
       std::vector<KeyObject> objects;
-      const Result<Outcome> outcome =
-          slot->run([&](const Session& session) { return find_keys(*slot, session, objects); });
+      const Result<Outcome> outcome = slot->run_in_turn(
+          [&](const Session& session) { return find_keys(*slot, session, objects); });
       if (!outcome) return outcome.error();
       if (!outcome->ok()) return refused_search;
       for (const KeyObject& object : objects) {
@@ -120,6 +120,8 @@ class HsmProvider final : public KeyProvider {
     const Result<Instance::Place> place = instance.place_of(uid);
     if (!place) return place.error();
     KeyObject object;
+    const std::unique_lock<Gate> turn = place->slot->turn();
+    if (!turn) return TokenSlot::busy;
     // The search comes first, alone: a destruction that is repeated finds nothing.
     Result<Outcome> outcome = place->slot->run([&](const Session& session) {
       return find_key(*place->slot, session, place->label, object);

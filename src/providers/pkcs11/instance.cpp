@@ -12,6 +12,8 @@ namespace {
 using namespace std::chrono_literals;
 /// How long another process's change to an object may go unseen.
 constexpr auto cache_time = 10s;
+/// How much longer a key that is in use serves while somebody else searches, makes or destroys.
+constexpr auto grace_time = 60s;
 constexpr std::size_t cache_entries = 1024;
 
 [[nodiscard]] Error bad(const char* text) noexcept { return {Errc::bad_request, 0, text}; }
@@ -148,6 +150,9 @@ Result<std::shared_ptr<const HsmKey>> Instance::resolve(std::string_view uid) {
   }
   const Result<Place> place = place_of(uid);
   if (!place) return place.error();
+  const bool waits = !known.key || now >= known.good_until + grace_time;
+  const std::unique_lock<Gate> turn = place->slot->turn(waits);
+  if (!turn) return waits ? Result<std::shared_ptr<const HsmKey>>(TokenSlot::busy) : known.key;
   KeyObject object;
   const Result<Outcome> outcome = place->slot->run([&](const Session& session) {
     return find_key(*place->slot, session, place->label, object);

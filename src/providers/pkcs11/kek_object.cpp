@@ -113,7 +113,7 @@ template <class Use>
 Result<Outcome> KekObject::with_key(Use use) const {
   const Result<Instance::Place> place = place_();
   if (!place) return place.error();
-  return place->slot->run([&](const Session& session) -> Result<Step> {
+  return place->slot->run_in_turn([&](const Session& session) -> Result<Step> {
     KeyObject key;
     const Result<Step> found = find_key(*place->slot, session, place->label, key);
     if (!found || found->rv != CKR_OK) return found;

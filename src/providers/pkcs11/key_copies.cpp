@@ -3,7 +3,6 @@
 
 #include <algorithm>
 #include <mutex>
-#include <shared_mutex>
 
 #include "providers/pkcs11/cek_object.hpp"
 
@@ -82,19 +81,20 @@ Step KeyCopies::replace(const Session& session, CK_OBJECT_HANDLE& key) {
   unsigned usage = 0;
   const CK_RV read = read_usage(session, key, usage);
   if (is_lost({read})) return {read};
-  if (known != copies_.end()) {
-    if (read == CKR_OK && known->usage == usage) {
-      known->good_until = now + good_for;
-      key = known->copy;
-      return {};
-    }
-    { const ObjectGuard old(session, known->copy, session.objects); }
-    copies_.erase(known);
+  if (known != copies_.end() && read == CKR_OK && known->usage == usage) {
+    known->good_until = now + good_for;
+    key = known->copy;
+    return {};
   }
-  if (read != CKR_OK || copies_.size() == most_copies) return {};
   // No decryption waits for a search, or for a key that is being made: it does without a copy.
   const std::unique_lock free(*session.objects, std::try_to_lock);
   if (!free) return {};
+  if (known != copies_.end()) {
+    { const ObjectGuard old(session, known->copy); }
+    copies_.erase(known);
+  }
+  if (read != CKR_OK || copies_.size() == most_copies) return {};
+  copies_.reserve(copies_.size() + 1);
   CK_OBJECT_HANDLE made = CK_INVALID_HANDLE;
   const CK_RV copied = copy(session, key, made);
   if (is_lost({copied})) return {copied};

@@ -12,6 +12,8 @@ constexpr Error not_kept{Errc::internal_error, 0,
 
 Result<Outcome> run_making(TokenSlot& slot, const std::string& id,
                            const TokenSlot::Operation& make) {
+  const std::unique_lock<Gate> turn = slot.turn();
+  if (!turn) return TokenSlot::busy;
   bool leftovers = false;
   const auto clean_up = [&](const Session& session) -> Result<Step> {
     const Step step = leftovers ? destroy_by_id(session, id) : Step{};

@@ -9,7 +9,6 @@ using namespace std::chrono_literals;
 using Clock = SessionPool::Clock;
 
 constexpr Error unavailable{Errc::unavailable, 0, "the HSM is out of reach"};
-constexpr Error no_session{Errc::unavailable, 0, "no HSM session came free in time"};
 constexpr Error full{Errc::unavailable, 0, "the HSM has no room for the operation"};
 constexpr Error pin_was_refused{Errc::unavailable, 0,
                                 "the HSM refused the PIN; it is not tried again"};
@@ -203,7 +202,7 @@ Result<TokenSlot::Lease> TokenSlot::acquire() {
   const Clock::time_point until = deadline();
   for (int attempt = 0;;) {
     SessionPool::Permit permit = pool_.wait(until);
-    if (!permit) return no_session;
+    if (!permit) return busy;
     std::shared_lock gate(module_->gate(), until);
     if (!gate.owns_lock()) return unavailable;
     const std::uint64_t generation = module_->generation();

@@ -97,6 +97,23 @@ class TokenSlot {
     return run_operation(std::cref(operation));  // a reference fits into Operation's own storage
   }
 
+  /// For operations that hold SharedToken::objects for long, those that search, make and destroy:
+  /// one at a time, so that among them those who wait hold one session. To be held around run().
+  /// @param waits  as long as for a session; else not at all.
+  /// @return owns nothing when it was not free in time: busy.
+  [[nodiscard]] std::unique_lock<Gate> turn(bool waits = true) {
+    return std::unique_lock(turn_, waits ? deadline() : SessionPool::Clock::now());
+  }
+  static constexpr Error busy{Errc::unavailable, 0, "no HSM session came free in time"};
+
+  /// run() in turn.
+  template <class Op>
+  [[nodiscard]] Result<Outcome> run_in_turn(const Op& operation) {
+    const std::unique_lock<Gate> held = turn();
+    if (!held) return busy;
+    return run(operation);
+  }
+
   /// After a decryption in Phase::cek, when the JWE has proved bad, whether by its encrypted_key or
   /// by its content: whether the JWE is to blame, and not the token.
   /// @param session_epoch  of the decryption's Outcome. Errors: unavailable.
@@ -134,6 +151,7 @@ class TokenSlot {
   const std::shared_ptr<PinTries> pin_tries_;
   const crypto::ForkMark mark_;
   SessionPool pool_;
+  Gate turn_;
   ScratchPool scratch_;
 
   Patience patience_;
