@@ -160,7 +160,9 @@ enum {
 
 /// One token of an HSM. Which one: by label and serial where either is given, by `slot_id` where
 /// that is, else the token at position `number` of C_GetSlotList (tokens present only, from 0).
-/// The choice must be unique. After a reconnection the same label and serial are looked for.
+/// The choice must be unique. After a reconnection a token is looked for as before, but one chosen
+/// by position or `slot_id` by the label and serial that it had, as numbers move; or, where one
+/// token alone has gone and one alone is new, as the one that was made anew.
 typedef struct jwekms_hsm_slot {
   uint32_t struct_size;
   uint32_t flags;           ///< JWEKMS_HSM_SLOT_BY_ID or 0.

@@ -31,7 +31,8 @@ enum class HsmLogin : std::uint8_t {
 /// One token of an HSM. Which one: by label and serial where either is given, by `slot_id` where
 /// that is, else the token at position `number` of C_GetSlotList (tokens present only, from 0).
 /// The choice must be unique. After a reconnection a token is looked for as before, but one chosen
-/// by position or `slot_id` by the label and serial that it had: numbers move.
+/// by position or `slot_id` by the label and serial that it had, as numbers move; or, where one
+/// token alone has gone and one alone is new, as the one that was made anew.
 struct HsmSlot {
   std::uint64_t number = 0;    ///< Stands in the UIDs: `hsm::<model>::<number>::<label>`.
   std::string token_label{};   ///< Without the padding; empty: whatever it is.

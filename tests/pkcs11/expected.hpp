@@ -8,6 +8,8 @@
 #include <string>
 #include <vector>
 
+#include "jwekms/hsm.hpp"
+
 /// expected.txt: what each token of the tests is known to do. run.sh says where it is and which
 /// token is under test.
 namespace token {
@@ -65,7 +67,11 @@ struct Expected {
   bool gcm = !is_p11kit() && expects("dir: decrypt");
   bool boundary_sha1 = !is_p11kit() && expects("RSA-OAEP: decrypt, CEK in the HSM");
   bool boundary_sha256 = expects("RSA-OAEP-256: decrypt, CEK in the HSM");
-  bool logout_under_load = expects("C_Logout under load is safe");
+  bool logout_under_load(jwekms::CekBoundary boundary) const {
+    return boundary == jwekms::CekBoundary::process ? logout_process : logout_hsm;
+  }
+  bool logout_process = expects("C_Logout under load is safe, process boundary");
+  bool logout_hsm = expects("C_Logout under load is safe, HSM boundary and dir");
   bool starts_at_once = expects("many forked processes start at once");
 };
 inline const Expected& expected() {

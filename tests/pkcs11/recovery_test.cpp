@@ -27,6 +27,25 @@ std::string wait_for(const std::string& wanted, Call call) {
   return last;
 }
 
+int shell(const std::string& command) {
+  return std::system((command + " >/dev/null 2>&1").c_str());
+}
+
+/// The position of a token among those that are listed, and how many there are.
+std::pair<std::uint64_t, std::uint64_t> position_of(const std::string& label) {
+  const Raw raw;
+  CK_SLOT_ID slots[32];
+  CK_ULONG count = 32;
+  Raw::check(raw.f->C_GetSlotList(CK_TRUE, slots, &count));
+  for (CK_ULONG i = 0; i < count; ++i) {
+    CK_TOKEN_INFO info{};
+    Raw::check(raw.f->C_GetTokenInfo(slots[i], &info));
+    const std::string_view padded(reinterpret_cast<const char*>(info.label), sizeof(info.label));
+    if (padded.starts_with(label + " ")) return {i, count};
+  }
+  throw std::runtime_error("no token " + label);
+}
+
 }  // namespace
 
 TEST_CASE("somebody logs out, or closes all sessions") {
@@ -219,9 +238,6 @@ TEST_CASE("the token goes away and comes back") {
 TEST_CASE("a token made anew, with another key of the same label, serves and is not mistaken") {
   if (!expects("test: the token can be made anew while it is in use")) return;
   const std::string label = "remade";
-  const auto shell = [](const std::string& command) {
-    return std::system((command + " >/dev/null 2>&1").c_str());
-  };
   HsmOptions hsm = options();
   hsm.slots[0].token_label = "spare";  // the other tests' token stays as it is
   const std::string uid = prefix() + label;
@@ -248,4 +264,44 @@ TEST_CASE("a token made anew, with another key of the same label, serves and is 
     CHECK(wait_for("of the second", [&] { return decrypt(kms, other); }) == "of the second");
     CHECK(decrypt(kms, text) == "error: decryption_failed");
   }
+}
+
+TEST_CASE("a token chosen by its position is made anew, and has no PIN for a while") {
+  if (!expects("test: the token can be made anew while it is in use")) return;
+  const auto [position, count] = [] {
+    const Kms up = open();
+    return position_of("spare");
+  }();
+  HsmOptions by_label = options();
+  by_label.slots[0] = {.number = position, .token_label = "spare", .pin = variable("PIN")};
+  HsmOptions by_position = by_label;
+  by_position.slots[0].token_label.clear();
+  const std::string uid = instance_prefix() + std::to_string(position) + "::anew";
+  const Kms kms = try_open(by_position).value();
+  (void)kms.create_key({.uid = uid}).value();
+  const std::string text = make(kms, uid, Alg::RSA_OAEP, Enc::A256GCM, "of the first");
+  REQUIRE(decrypt(kms, text) == "of the first");
+
+  const std::string tool = "pkcs11-tool --module " + variable("MODULE") + " --so-pin 13572468 ";
+  REQUIRE(shell("softhsm2-util --delete-token --token spare") == 0);
+  CHECK(wait_for("error: unavailable", [&] { return decrypt(kms, text); }) == "error: unavailable");
+  // The free slot comes last.
+  REQUIRE(shell(tool + "--init-token --label spare --slot-index " + std::to_string(count - 2)) ==
+          0);
+  for (const auto end = std::chrono::steady_clock::now() + 2s;
+       std::chrono::steady_clock::now() < end; std::this_thread::sleep_for(50ms))
+    CHECK(decrypt(kms, text) == "error: unavailable");
+  REQUIRE(shell(tool + "--token-label spare --login --login-type so --init-pin --new-pin " +
+                variable("PIN")) == 0);
+  CHECK(wait_for("error: not_found", [&] { return decrypt(kms, text); }) == "error: not_found");
+  (void)kms.create_key({.uid = uid}).value();
+  CHECK(decrypt(kms, make(kms, uid, Alg::RSA_OAEP, Enc::A256GCM, "of the second")) ==
+        "of the second");
+  // A token that has only gone is waited for: no other one is taken for it.
+  REQUIRE(shell("softhsm2-util --delete-token --token spare") == 0);
+  CHECK(wait_for("error: unavailable", [&] { return decrypt(kms, text); }) == "error: unavailable");
+  CHECK(support::code_of(kms.describe_key(uid + "-nobody")) == "unavailable");
+  REQUIRE(shell("softhsm2-util --init-token --free --label spare --so-pin 13572468 --pin " +
+                variable("PIN")) == 0);
+  CHECK(wait_for("error: not_found", [&] { return decrypt(kms, text); }) == "error: not_found");
 }

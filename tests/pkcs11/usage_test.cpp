@@ -19,10 +19,12 @@ class ForeignPair {
  public:
   struct Usage {
     bool decrypt, unwrap, sign;
+    bool leave = false;
   };
   ForeignPair(const char* label, Usage usage) : label_(label) {
     CK_BBOOL yes = CK_TRUE;
     CK_BBOOL decrypt = usage.decrypt, unwrap = usage.unwrap, sign = usage.sign;
+    CK_BBOOL leave = usage.leave, stay = !usage.leave;
     CK_ULONG bits = 2048;
     CK_BYTE exponent[] = {1, 0, 1};
     CK_ATTRIBUTE of_public[] = {{CKA_TOKEN, &yes, sizeof(yes)},
@@ -30,11 +32,15 @@ class ForeignPair {
                                 {CKA_ID, label_.data(), label_.size()},
                                 {CKA_MODULUS_BITS, &bits, sizeof(bits)},
                                 {CKA_PUBLIC_EXPONENT, exponent, sizeof(exponent)}};
-    CK_ATTRIBUTE of_private[] = {
-        {CKA_TOKEN, &yes, sizeof(yes)},         {CKA_PRIVATE, &yes, sizeof(yes)},
-        {CKA_SENSITIVE, &yes, sizeof(yes)},     {CKA_LABEL, label_.data(), label_.size()},
-        {CKA_ID, label_.data(), label_.size()}, {CKA_DECRYPT, &decrypt, sizeof(decrypt)},
-        {CKA_UNWRAP, &unwrap, sizeof(unwrap)},  {CKA_SIGN, &sign, sizeof(sign)}};
+    CK_ATTRIBUTE of_private[] = {{CKA_TOKEN, &yes, sizeof(yes)},
+                                 {CKA_PRIVATE, &yes, sizeof(yes)},
+                                 {CKA_SENSITIVE, &stay, sizeof(stay)},
+                                 {CKA_EXTRACTABLE, &leave, sizeof(leave)},
+                                 {CKA_LABEL, label_.data(), label_.size()},
+                                 {CKA_ID, label_.data(), label_.size()},
+                                 {CKA_DECRYPT, &decrypt, sizeof(decrypt)},
+                                 {CKA_UNWRAP, &unwrap, sizeof(unwrap)},
+                                 {CKA_SIGN, &sign, sizeof(sign)}};
     CK_MECHANISM mechanism{CKM_RSA_PKCS_KEY_PAIR_GEN, nullptr, 0};
     Raw::check(raw_.f->C_GenerateKeyPair(raw_.session, &mechanism, of_public, std::size(of_public),
                                          of_private, std::size(of_private), &halves_[0],
@@ -100,6 +106,8 @@ TEST_CASE("a key that could bring a CEK out of its boundary is warned of") {
   const Kms keep = open();
   const ForeignPair decrypts("warned-decrypts", {.decrypt = true, .unwrap = true, .sign = false});
   const ForeignPair signs("warned-signs", {.decrypt = false, .unwrap = true, .sign = true});
+  const ForeignPair leaves("warned-leaves",
+                           {.decrypt = false, .unwrap = true, .sign = false, .leave = true});
   const ForeignPair good("not-warned-of", {.decrypt = false, .unwrap = true, .sign = false});
   std::vector<std::string> warnings;
   Options all;
@@ -109,12 +117,18 @@ TEST_CASE("a key that could bring a CEK out of its boundary is warned of") {
   CHECK(support::code_of(kms.describe_key(good.uid())) == "ok");
   CHECK(warnings.empty());
   std::size_t expected_count = 0;
-  for (const ForeignPair* weak : {&decrypts, &signs}) {
+  for (const ForeignPair* weak : {&decrypts, &signs, &leaves}) {
     CHECK(support::code_of(kms.describe_key(weak->uid())) == "ok");
     CHECK(warnings.size() == ++expected_count);
     CHECK(warnings.back().find("could bring a CEK out") != std::string::npos);
     CHECK(warnings.back().find(variable("PIN")) == std::string::npos);
   }
+  HsmOptions strict = options(CekBoundary::hsm);
+  strict.forbid_weak_keys = true;
+  const Kms refusing = try_open(strict).value();
+  for (const ForeignPair* weak : {&decrypts, &signs, &leaves})
+    CHECK(support::code_of(refusing.describe_key(weak->uid())) == "forbidden");
+  CHECK(support::code_of(refusing.describe_key(good.uid())) == "ok");
 }
 
 TEST_CASE("one key that is of no use leaves the others in the JWK Set") {

@@ -277,7 +277,7 @@ class Examination {
     const Result<std::shared_ptr<const crypto::RsaPublicKey>> public_key =
         crypto::RsaPublicKey::from_numbers(library_, object->n, object->e);
     if (!public_key) return public_key.error();
-    const RsaObject key(library_, slot_, *object, *public_key, raw_allowed_);
+    const RsaObject key(library_, slot_, *object, *public_key, raw_allowed_, CekBoundary::process);
     for (const AlgRow& alg : alg_table) {
       if (!is_examined(alg)) continue;
       if (const Result<void> r = try_process(key, alg); !r) return r;

@@ -19,7 +19,7 @@ class TokenContentKey final : public ContentKey {
                   const KeyObject& object, std::shared_ptr<crypto::EncryptionBudget> budget)
       : library_(std::move(library)),
         slot_(std::move(slot)),
-        key_(object, try_key),
+        key_(object, slot_->opens_files() ? WorkingKey::look : WorkingKey::Trial(try_key)),
         budget_(std::move(budget)) {}
 
   Result<std::size_t> decrypt(const SealedContent& sealed,

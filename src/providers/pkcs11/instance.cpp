@@ -187,7 +187,7 @@ Result<std::shared_ptr<const HsmKey>> Instance::make_key(const std::shared_ptr<T
         crypto::RsaPublicKey::from_numbers(library_, object.n, object.e);
     if (!public_key) return public_key.error();
     auto rsa = std::make_shared<const RsaObject>(library_, slot, object, *std::move(public_key),
-                                                 settings_.raw_rsa_fallback);
+                                                 settings_.raw_rsa_fallback, settings_.boundary);
     return make_rsa_key(library_, std::move(info), std::move(rsa), settings_.boundary);
   }
   if (settings_.reserved->is(*slot, object.label)) return reserved_key;
@@ -198,9 +198,10 @@ Result<std::shared_ptr<const HsmKey>> Instance::make_key(const std::shared_ptr<T
 }
 
 /// A boundary key that may decrypt gives CEKs away; so does one that may sign, with the bare RSA
-/// operation.
+/// operation, and one that may itself leave the token.
 bool Instance::is_weak(const KeyObject& object) const noexcept {
-  return settings_.boundary == CekBoundary::hsm && (object.may_decrypt || object.may_sign);
+  return settings_.boundary == CekBoundary::hsm &&
+         (object.may_decrypt || object.may_sign || object.may_leave);
 }
 
 Result<void> Instance::check_weak(const KeyObject& object) const {
@@ -208,7 +209,9 @@ Result<void> Instance::check_weak(const KeyObject& object) const {
   if (settings_.forbid_weak_keys)
     return Error{Errc::forbidden, 0, "the key may bring a CEK out of the HSM"};
   if (warn_)
-    warn_("a key of the HSM boundary has CKA_DECRYPT or CKA_SIGN: it could bring a CEK out");
+    warn_(
+        "a key of the HSM boundary has CKA_DECRYPT, CKA_SIGN or CKA_EXTRACTABLE, or is not "
+        "CKA_SENSITIVE: it could bring a CEK out");
   return {};
 }
 

@@ -72,6 +72,8 @@ Step read_key_object(const Session& session, CK_OBJECT_HANDLE handle, KeyObject&
   if (key.is_rsa()) {
     key.n = attributes.bytes(CKA_MODULUS);
     key.e = attributes.bytes(CKA_PUBLIC_EXPONENT);
+    key.may_leave = !attributes.flag(CKA_SENSITIVE).value_or(false) ||
+                    attributes.flag(CKA_EXTRACTABLE).value_or(true);
   } else {
     key.may_encrypt = attributes.flag(CKA_ENCRYPT).value_or(false);
     key.value_bytes = attributes.number(CKA_VALUE_LEN).value_or(0);

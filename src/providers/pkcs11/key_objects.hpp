@@ -26,6 +26,7 @@ struct KeyObject {
   bool may_encrypt = false;
   bool may_unwrap = false;
   bool may_sign = false;
+  bool may_leave = false;  ///< RSA: not CKA_SENSITIVE, or CKA_EXTRACTABLE.
 
   [[nodiscard]] bool is_rsa() const noexcept {
     return object_class == CKO_PRIVATE_KEY && key_type == CKK_RSA;

@@ -14,10 +14,11 @@ namespace {
 
 constexpr time_t longest_login_s = 10;
 
+/// Not CKR_USER_PIN_NOT_INITIALIZED: a token that is being made anew has none as yet, and counts no
+/// tries.
 [[nodiscard]] bool is_about_the_pin(CK_RV rv) noexcept {
   return rv == CKR_PIN_INCORRECT || rv == CKR_PIN_INVALID || rv == CKR_PIN_LEN_RANGE ||
-         rv == CKR_PIN_EXPIRED || rv == CKR_PIN_LOCKED || rv == CKR_USER_PIN_NOT_INITIALIZED ||
-         rv == CKR_USER_TYPE_INVALID;
+         rv == CKR_PIN_EXPIRED || rv == CKR_PIN_LOCKED || rv == CKR_USER_TYPE_INVALID;
 }
 
 }  // namespace

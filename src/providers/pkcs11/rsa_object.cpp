@@ -34,8 +34,13 @@ constexpr std::uint8_t no_way = 0xFF;
   return is_inability(rv) || rv == CKR_SESSION_READ_ONLY || rv == CKR_TOKEN_WRITE_PROTECTED;
 }
 
-/// The private operation on the number 2, whose padding is wrong.
-[[nodiscard]] WorkingKey::Trial trial_of(const crypto::RsaPublicKey& key, bool may_decrypt) {
+/// The private operation on the number 2, whose padding is wrong. But SoftHSM frees the session
+/// objects that others are using when somebody in the process calls C_Logout: where there need be
+/// none, in the process boundary, there are none.
+[[nodiscard]] WorkingKey::Trial trial_of(const TokenSlot& slot, const crypto::RsaPublicKey& key,
+                                         bool may_decrypt, CekBoundary boundary) {
+  if (slot.opens_files())
+    return boundary == CekBoundary::hsm ? WorkingKey::Trial(WorkingKey::look) : nullptr;
   std::vector<std::uint8_t> two(key.n().size());
   two.back() = 2;
   return [two, may_decrypt](const Session& session, CK_OBJECT_HANDLE handle) {
@@ -78,10 +83,11 @@ class RsaObject::Ciphertext {
 
 RsaObject::RsaObject(std::shared_ptr<const crypto::Library> library,
                      std::shared_ptr<TokenSlot> slot, const KeyObject& key,
-                     std::shared_ptr<const crypto::RsaPublicKey> public_key, bool raw_allowed)
+                     std::shared_ptr<const crypto::RsaPublicKey> public_key, bool raw_allowed,
+                     CekBoundary boundary)
     : library_(std::move(library)),
       slot_(std::move(slot)),
-      key_(key, trial_of(*public_key, key.may_decrypt)),
+      key_(key, trial_of(*slot_, *public_key, key.may_decrypt, boundary)),
       public_key_(std::move(public_key)),
       raw_allowed_(raw_allowed) {}
 

@@ -35,7 +35,7 @@ class RsaObject {
  public:
   RsaObject(std::shared_ptr<const crypto::Library> library, std::shared_ptr<TokenSlot> slot,
             const KeyObject& key, std::shared_ptr<const crypto::RsaPublicKey> public_key,
-            bool raw_allowed);
+            bool raw_allowed, CekBoundary boundary);
 
   [[nodiscard]] TokenSlot& slot() const noexcept { return *slot_; }
   [[nodiscard]] const crypto::RsaPublicKey& public_key() const noexcept { return *public_key_; }

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "providers/pkcs11/token_slot.hpp"
 
+#include <algorithm>
+
 namespace jwekms::pkcs11 {
 
 namespace {
@@ -265,38 +267,63 @@ Fault TokenSlot::attach() {
   anchor_ = anchor;
   const CK_RV rv = log_in(anchor_);
   if (rv != CKR_OK) return Fault::device;
-  // A position or a slot id may be another token's next time.
-  if (settings_.slot.token_label.empty() && settings_.slot.token_serial.empty()) {
-    settings_.slot.token_label = token->label;
-    settings_.slot.token_serial = token->serial;
-  }
+  used_ = name_;
+  known_.clear();
+  for (const Token& listed : module_->tokens()) known_.push_back({listed.label, listed.serial});
   attached_ = generation;
   module_->note_use(this, slot_id_);
   patience_.reset();
   return Fault::none;
 }
 
-std::optional<Token> TokenSlot::find_token() const {
-  const std::vector<Token>& tokens = module_->tokens();
-  const HsmSlot& wanted = settings_.slot;
-  if (wanted.token_label.empty() && wanted.token_serial.empty() && !wanted.slot_id)
-    return wanted.number < tokens.size() ? std::optional(tokens[wanted.number]) : std::nullopt;
-  const bool by_name = !wanted.token_label.empty() || !wanted.token_serial.empty();
+template <class Fits>
+std::optional<Token> TokenSlot::find_only(Fits fits) const {
   std::optional<Token> found;
-  for (const Token& listed : tokens) {
+  for (const Token& listed : module_->tokens()) {
     // One that did not answer when the list was made may do so now.
     const Token token = listed.label.empty() && listed.serial.empty()
                             ? read_token(module_->functions(), listed.slot_id)
                             : listed;
-    const bool fits = by_name
-                          ? (wanted.token_label.empty() || wanted.token_label == token.label) &&
-                                (wanted.token_serial.empty() || wanted.token_serial == token.serial)
-                          : *wanted.slot_id == token.slot_id;
-    if (!fits) continue;
+    if (!fits(token)) continue;
     if (found) return std::nullopt;
     found = token;
   }
   return found;
+}
+
+std::optional<Token> TokenSlot::find_token() const {
+  const HsmSlot& wanted = settings_.slot;
+  if (!wanted.token_label.empty() || !wanted.token_serial.empty())
+    return find_only([&](const Token& token) {
+      return (wanted.token_label.empty() || wanted.token_label == token.label) &&
+             (wanted.token_serial.empty() || wanted.token_serial == token.serial);
+    });
+  // A position or a slot id may be another token's by now.
+  if (used_ != Name{}) {
+    const std::optional<Token> same = find_only([&](const Token& token) {
+      return used_ == Name{token.label, token.serial};
+    });
+    return same ? same : find_made_anew();
+  }
+  if (wanted.slot_id)
+    return find_only([&](const Token& token) { return *wanted.slot_id == token.slot_id; });
+  const std::vector<Token>& tokens = module_->tokens();
+  return wanted.number < tokens.size() ? std::optional(tokens[wanted.number]) : std::nullopt;
+}
+
+/// The token in place of the one that was used, where all others are still there and it alone is
+/// new. When one has just gone, none is.
+std::optional<Token> TokenSlot::find_made_anew() const {
+  std::vector<Name> others = known_;
+  std::erase(others, used_);
+  std::size_t left = 0;
+  const std::optional<Token> anew = find_only([&](const Token& token) {
+    const bool is_known =
+        std::ranges::find(others, Name{token.label, token.serial}) != others.end();
+    left += is_known ? 1 : 0;
+    return !is_known;
+  });
+  return left == others.size() && anew && !anew->label.empty() ? anew : std::nullopt;
 }
 
 CK_RV TokenSlot::open_session(CK_SESSION_HANDLE& session) const {

@@ -10,6 +10,7 @@
 #include <optional>
 #include <shared_mutex>
 #include <string>
+#include <vector>
 
 #include "crypto/per_process.hpp"
 #include "jwekms/hsm.hpp"
@@ -137,6 +138,9 @@ class TokenSlot {
   [[nodiscard]] Result<Lease> acquire();
   [[nodiscard]] Fault attach();
   [[nodiscard]] std::optional<Token> find_token() const;
+  [[nodiscard]] std::optional<Token> find_made_anew() const;
+  template <class Fits>
+  [[nodiscard]] std::optional<Token> find_only(Fits fits) const;
   [[nodiscard]] CK_RV open_session(CK_SESSION_HANDLE& session) const;
   [[nodiscard]] CK_RV log_in(CK_SESSION_HANDLE session);
   [[nodiscard]] bool is_logged_in(CK_SESSION_HANDLE session) const;
@@ -157,6 +161,8 @@ class TokenSlot {
   Patience patience_;
   std::mutex attaching_;
   Name name_{};
+  std::vector<Name> known_{};  ///< The tokens that were there when the slot's was last used.
+  Name used_{};                ///< That one; empty before.
   std::atomic<std::uint64_t> attached_ = 0;  ///< Generation of the module that the rest is of.
   std::atomic<CK_SLOT_ID> slot_id_ = CK_UNAVAILABLE_INFORMATION;
   std::atomic<SharedToken*> shared_ = nullptr;    ///< Of the slot; set when attached.

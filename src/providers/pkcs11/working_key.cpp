@@ -11,12 +11,6 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-[[nodiscard]] Step look_at(const Session& session, CK_OBJECT_HANDLE key) {
-  AttributeReader attributes(session, key);
-  (void)attributes.number(CKA_KEY_TYPE);
-  return {attributes.rv()};
-}
-
 /// Whether a sixth of the time or more is saved. Nothing, when session, login or token got lost.
 [[nodiscard]] std::optional<bool> is_faster(const Session& session, CK_OBJECT_HANDLE copy,
                                             CK_OBJECT_HANDLE key, const WorkingKey::Trial& trial) {
@@ -37,11 +31,17 @@ using Clock = std::chrono::steady_clock;
 
 }  // namespace
 
+Step WorkingKey::look(const Session& session, CK_OBJECT_HANDLE key) {
+  AttributeReader attributes(session, key);
+  (void)attributes.number(CKA_KEY_TYPE);
+  return {attributes.rv()};
+}
+
 Result<Step> WorkingKey::locate(TokenSlot& slot, const Session& session,
                                 CK_OBJECT_HANDLE& handle) const {
   const Result<Step> located = locator_.locate(slot, session, handle);
   if (!located || located->rv != CKR_OK) return located;
-  if (verdict_ == Verdict::none) decide(slot, session, handle);
+  if (verdict_ == Verdict::none) decide(session, handle);
   if (verdict_ != Verdict::copy) return Step{};
   return session.copies->replace(session, handle);
 }
@@ -49,16 +49,15 @@ Result<Step> WorkingKey::locate(TokenSlot& slot, const Session& session,
 /// One thread tries, and the others go on with the token's object. What is lost meanwhile shows
 /// again in the operation itself and is put right there; a token that loses things all the time is
 /// not tried for ever.
-void WorkingKey::decide(const TokenSlot& slot, const Session& session, CK_OBJECT_HANDLE key) const {
+void WorkingKey::decide(const Session& session, CK_OBJECT_HANDLE key) const {
   Verdict expected = Verdict::none;
   if (!verdict_.compare_exchange_strong(expected, Verdict::being_tried)) return;
-  Verdict verdict = try_out(slot, session, key);
+  Verdict verdict = try_out(session, key);
   if (verdict == Verdict::none && ++interrupted_ == 3) verdict = Verdict::token;
   verdict_ = verdict;
 }
 
-WorkingKey::Verdict WorkingKey::try_out(const TokenSlot& slot, const Session& session,
-                                        CK_OBJECT_HANDLE key) const {
+WorkingKey::Verdict WorkingKey::try_out(const Session& session, CK_OBJECT_HANDLE key) const {
   CK_OBJECT_HANDLE copy = CK_INVALID_HANDLE;
   CK_RV copied = CKR_OK;
   {
@@ -68,11 +67,7 @@ WorkingKey::Verdict WorkingKey::try_out(const TokenSlot& slot, const Session& se
   if (is_lost({copied})) return Verdict::none;
   if (copied != CKR_OK) return Verdict::token;
   const ObjectGuard guard(session, copy, session.objects);
-  // A file that is opened at each look is lost in the noise of an RSA operation, and there all the
-  // same. With other tokens a look is no reason for a copy: opencryptoki is faster at it, and
-  // crashes where one session searches while another makes or ends copies.
-  const std::optional<bool> faster =
-      is_faster(session, copy, key, slot.opens_files() ? Trial(look_at) : trial_);
+  const std::optional<bool> faster = is_faster(session, copy, key, trial_);
   if (!faster) return Verdict::none;
   return *faster ? Verdict::copy : Verdict::token;
 }

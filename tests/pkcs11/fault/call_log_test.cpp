@@ -39,7 +39,9 @@ std::vector<std::string> names_of(const std::vector<std::string>& lines) {
 
 bool uses_rsa_to_decrypt(const std::vector<std::string>& lines) {
   return std::any_of(lines.begin(), lines.end(), [](const std::string& line) {
-    return line.starts_with("C_Decrypt") && (has(line, "=0x9 ") || has(line, "=0x3 "));
+    // Whatever is not AES-GCM, RSAES-PKCS1-v1_5 too.
+    return line.starts_with("C_Decrypt") && has(line, " mechanism=") &&
+           !has(line + " ", " mechanism=0x1087 ");
   });
 }
 

@@ -56,7 +56,8 @@ void load_a_failing_token(CekBoundary boundary) {
   const faulty::Clean clean;
   // C_Finalize in the midst of calls crashes tokens, and C_Logout some: those of others. The
   // provider's own are what this is about.
-  module().effects(JWEKMS_FAULT_SESSION | (expected().logout_under_load ? JWEKMS_FAULT_LOGIN : 0));
+  module().effects(JWEKMS_FAULT_SESSION |
+                   (expected().logout_under_load(boundary) ? JWEKMS_FAULT_LOGIN : 0));
   const Kms kms = open(boundary);
   const std::string text = make(kms, rsa_uid(kms, boundary), Alg::RSA_OAEP, Enc::A256GCM, "loaded");
   REQUIRE(decrypt(kms, text) == "loaded");
