@@ -65,6 +65,7 @@ Step KeyCopies::stand_in(const Session& session, std::size_t size_in_bytes, CK_O
       return {};
     }
   stand_ins_.reserve(stand_ins_.size() + 1);
+  made_any_ = true;
   const CK_RV rv = generate_stand_in(session, size_in_bytes, key);
   if (rv == CKR_OK) stand_ins_.push_back({size_in_bytes, key});
   return {rv};
@@ -96,6 +97,7 @@ Step KeyCopies::replace(const Session& session, CK_OBJECT_HANDLE& key) {
   if (read != CKR_OK || copies_.size() == most_copies) return {};
   copies_.reserve(copies_.size() + 1);
   CK_OBJECT_HANDLE made = CK_INVALID_HANDLE;
+  made_any_ = true;
   const CK_RV copied = copy(session, key, made);
   if (is_lost({copied})) return {copied};
   if (copied != CKR_OK) return {};

@@ -29,6 +29,9 @@ class KeyCopies {
     return copies_.empty() || object_epoch_ == object_epoch;
   }
 
+  /// Whether the session may have objects, which end with it.
+  [[nodiscard]] bool made_any() const noexcept { return made_any_; }
+
   /// @param key  the token's object; becomes its copy, or stays what it is if there can be none.
   /// @return the fault, when it shows that session, login, handle or token are lost.
   [[nodiscard]] Step replace(const Session& session, CK_OBJECT_HANDLE& key);
@@ -58,6 +61,7 @@ class KeyCopies {
   std::vector<Copy> copies_;
   std::vector<StandIn> stand_ins_;
   std::uint64_t object_epoch_ = 0;
+  bool made_any_ = false;
 };
 
 }  // namespace jwekms::pkcs11

@@ -82,8 +82,8 @@ class SessionPool {
     idle_.pop_back();
     return idle;
   }
-  /// False when its epoch is over: the caller closes it.
-  [[nodiscard]] bool keep(Idle idle, std::uint64_t epoch) noexcept {
+  /// Takes the session over. False when its epoch is over: the caller closes it.
+  [[nodiscard]] bool keep(Idle& idle, std::uint64_t epoch) noexcept {
     const std::lock_guard lock(mutex_);
     if (epoch != epoch_ || idle_.size() == idle_.capacity()) return false;
     idle_.push_back(std::move(idle));

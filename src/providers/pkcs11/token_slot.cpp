@@ -41,9 +41,9 @@ class TokenSlot::Lease {
   Lease& operator=(Lease&&) = delete;
   ~Lease() {
     if (!gate_.owns_lock()) return;  // moved from
-    if (broken_ || lost_ || session_.spoiled ||
-        !slot_->pool_.keep({session_.handle, std::move(copies_)}, session_epoch_))
-      slot_->close(session_.handle, lost_);
+    SessionPool::Idle idle{session_.handle, std::move(copies_)};
+    if (broken_ || lost_ || session_.spoiled || !slot_->pool_.keep(idle, session_epoch_))
+      slot_->close(idle, lost_);
   }
 
   [[nodiscard]] const Session& session() const noexcept { return session_; }
@@ -214,7 +214,7 @@ Result<TokenSlot::Lease> TokenSlot::acquire() {
       while (std::optional<SessionPool::Idle> idle = pool_.take(epoch)) {
         if (idle->copies->serve(shared_.load()->epoch))
           return Lease(*this, std::move(permit), std::move(gate), *std::move(idle), epoch);
-        close(idle->session);
+        close(*idle);
       }
       auto copies = std::make_unique<KeyCopies>();
       CK_SESSION_HANDLE session = CK_INVALID_HANDLE;
@@ -355,8 +355,14 @@ CK_RV TokenSlot::log_in(CK_SESSION_HANDLE session) {
   return rv == CKR_USER_ALREADY_LOGGED_IN ? CKR_OK : rv;
 }
 
+/// Alone where copies of keys end with it: opencryptoki crashes when somebody searches meanwhile.
+void TokenSlot::close(const SessionPool::Idle& idle, bool is_lost) const noexcept {
+  const auto alone = hold(idle.copies->made_any() ? &shared_.load()->objects : nullptr);
+  close(idle.session, is_lost);
+}
+
 void TokenSlot::forget_sessions() {
-  for (const SessionPool::Idle& idle : pool_.begin(++session_epoch_)) close(idle.session);
+  for (const SessionPool::Idle& idle : pool_.begin(++session_epoch_)) close(idle);
 }
 
 void TokenSlot::drop_copies() {

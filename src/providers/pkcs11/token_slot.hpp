@@ -145,6 +145,7 @@ class TokenSlot {
   [[nodiscard]] CK_RV log_in(CK_SESSION_HANDLE session);
   [[nodiscard]] bool is_logged_in(CK_SESSION_HANDLE session) const;
   void close(CK_SESSION_HANDLE session, bool is_lost = false) const noexcept;
+  void close(const SessionPool::Idle& idle, bool is_lost = false) const noexcept;
   void forget_sessions();
   [[nodiscard]] bool is_well() const;
   [[nodiscard]] bool login_lasted(const Session& session);

@@ -135,6 +135,48 @@ TEST_CASE("nobody searches while a key is made or destroyed") {
   CHECK(watch.most_searching == 1);
 }
 
+TEST_CASE("nobody searches while a session ends that has copies of keys") {
+  if (!expects("test: a copy is faster on every machine")) return;
+  const faulty::Clean clean;
+  HsmOptions hsm = options();
+  hsm.max_sessions = 4;
+  const Busy busy(hsm);
+  const std::string uid = prefix() + "ends-copies";
+  (void)busy.kms.create_key({.uid = uid, .type = KeyType::oct}).value();
+  const std::string with = prefix() + "copied";
+  (void)busy.kms.create_key({.uid = with, .type = KeyType::oct}).value();
+  const std::string text = encrypt(busy.kms, with, Alg::dir, Enc::A256GCM, "copied");
+  // All four sessions get a copy; who finds another thread copying goes without, for this time.
+  module().delay("C_Decrypt", 1, 50, 0);
+  std::vector<std::thread> threads;
+  for (int round = 0; round < 20 && module().calls("C_CopyObject") < 5; ++round) {
+    for (int i = 0; i < 4; ++i) threads.emplace_back([&] { (void)decrypt(busy.kms, text); });
+    for (std::thread& thread : threads) thread.join();
+    threads.clear();
+  }
+  REQUIRE(module().calls("C_CopyObject") >= 5);  // a trial of the key, and one a session
+
+  const Kms other = open();
+  (void)other.describe_key(prefix() + "nobody");
+  module().delay("C_FindObjects", 1, 5, 0);
+  module().delay("C_CloseSession", 1, 5, 0);
+  const auto before = module().calls("C_CloseSession");
+  const Watch watch({"C_CloseSession"});
+  std::atomic<bool> stop = false;
+  for (int i = 0; i < 3; ++i)
+    threads.emplace_back([&] {
+      while (!stop) (void)other.describe_key(prefix() + "nobody");
+    });
+  while (watch.most_searching == 0) std::this_thread::sleep_for(1ms);
+  (void)busy.kms.set_key_state(uid, KeyState::destroyed).value();
+  CHECK(module().calls("C_CloseSession") >= before + 4);
+  stop = true;
+  for (std::thread& thread : threads) thread.join();
+  CHECK(watch.searching == 0);
+  CHECK(watch.most_searching == 1);
+  (void)busy.kms.set_key_state(with, KeyState::destroyed).value();
+}
+
 TEST_CASE("while a key is made decryptions go on, however long it takes and whoever searches") {
   const faulty::Clean clean;
   HsmOptions hsm = options();
