@@ -190,6 +190,37 @@ TEST_CASE("campaign: hot decrypt") {
     }
 }
 
+TEST_CASE("campaign: a bad token text is refused, or the token is in doubt") {
+  for (const CekBoundary boundary : boundaries()) {
+    Hot hot{boundary};
+    std::string good;
+    hot.warm = [&] {
+      const std::string uid = rsa_uid(*hot.kms, boundary);
+      if (good.empty()) good = make(*hot.kms, uid, Alg::RSA_OAEP, Enc::A192GCM, "campaign");
+      (void)decrypt(*hot.kms, good);
+    };
+    hot.renew();
+    const std::size_t in_key = good.find('.') + 9, in_tag = good.size() - 5;
+    for (const std::size_t at : {in_key, in_tag}) {
+      const std::string bad = support::with_other_letter(good, at);
+      run({.name = std::string("decrypt, hot, bad ") + (at == in_key ? "key, " : "tag, ") +
+                   name_of(boundary),
+           .operate =
+               [&] {
+                 const std::string answer = decrypt(*hot.kms, bad);
+                 return answer == "error: decryption_failed" ? "ok" : without_mark(answer);
+               },
+           .expected = {.bad_text = true},
+           .look =
+               [&](const std::string&) {
+                 return comes_right([&] { return decrypt(*hot.kms, good) == "campaign"; });
+               },
+           .renew = [&] { hot.renew(); }},
+          thorough());
+    }
+  }
+}
+
 TEST_CASE("campaign: open while somebody else uses the token") {
   Hot other{CekBoundary::process};
   std::string text;
@@ -453,7 +484,7 @@ TEST_CASE("campaign: wrap and unwrap a database's key") {
                       });
              },
          .renew = renew},
-        quick());
+        thorough());
     run({.name = "unwrap a database's key, " + way,
          .operate =
              [&] {
@@ -465,7 +496,7 @@ TEST_CASE("campaign: wrap and unwrap a database's key") {
              },
          .expected = {.tells_wrong_key = true},
          .renew = renew},
-        quick());
+        thorough());
   }
 }
 
@@ -488,31 +519,34 @@ TEST_CASE("campaign: rewrap a database's key") {
 }
 
 TEST_CASE("campaign: reencrypt") {
-  Hot hot{CekBoundary::process};
-  std::string text, made;
-  hot.warm = [&] {
-    if (text.empty())
-      text = make(*hot.kms, rsa_uid(*hot.kms), Alg::RSA_OAEP, Enc::A192GCM, "campaign");
-    (void)decrypt(*hot.kms, text);
-  };
-  hot.renew();
-  const std::string uid = rsa_uid(*hot.kms);
-  run({.name = "reencrypt, hot",
-       .operate =
-           [&] {
-             const EncryptOptions to{.key = uid, .alg = Alg::RSA_OAEP, .enc = Enc::A256GCM};
-             made.assign(hot.kms->reencrypt_bound(text, to).value(), '\0');
-             const Result<std::size_t> size = hot.kms->reencrypt(text, made, {}, to);
-             made.resize(size ? *size : 0);
-             return word(size);
-           },
-       .look =
-           [&](const std::string& answer) {
-             return answer != "ok" ||
-                    comes_right([&] { return decrypt(*hot.kms, made) == "campaign"; });
-           },
-       .renew = [&] { hot.renew(); }},
-      quick());
+  for (const CekBoundary boundary : boundaries()) {
+    Hot hot{boundary};
+    std::string text, made;
+    hot.warm = [&] {
+      const std::string uid = rsa_uid(*hot.kms, boundary);
+      if (text.empty()) text = make(*hot.kms, uid, Alg::RSA_OAEP, Enc::A192GCM, "campaign");
+      (void)decrypt(*hot.kms, text);
+    };
+    hot.renew();
+    const std::string uid = rsa_uid(*hot.kms, boundary);
+    run({.name = std::string("reencrypt, hot, ") + name_of(boundary),
+         .operate =
+             [&] {
+               const EncryptOptions to{.key = uid, .alg = Alg::RSA_OAEP, .enc = Enc::A192GCM};
+               made.assign(hot.kms->reencrypt_bound(text, to).value(), '\0');
+               const Result<std::size_t> size = hot.kms->reencrypt(text, made, {}, to);
+               made.resize(size ? *size : 0);
+               return word(size);
+             },
+         .expected = {.in_boundary = boundary == CekBoundary::hsm},
+         .look =
+             [&](const std::string& answer) {
+               return answer != "ok" ||
+                      comes_right([&] { return decrypt(*hot.kms, made) == "campaign"; });
+             },
+         .renew = [&] { hot.renew(); }},
+        thorough());
+  }
 }
 
 TEST_CASE("campaign: public halves") {

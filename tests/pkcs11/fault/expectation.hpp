@@ -62,7 +62,8 @@ struct Operation {
   bool in_boundary = false;      ///< The token keeps the CEK to itself.
   bool keeps = false;            ///< It makes the CEK an object that stays.
   bool tells_wrong_key = false;  ///< It says so when what was wrapped does not come out.
-  bool recovering = false;       ///< It has failed once before: it is not tried a third time.
+  bool bad_text = false;    ///< To be refused: a fault may leave in doubt whose failure it was.
+  bool recovering = false;  ///< It has failed once before: it is not tried a third time.
 };
 
 /// Nothing, or what is wrong with the answer ("ok" or the name of an error) to this fault.
@@ -72,6 +73,7 @@ inline std::string wrong_with(const fault::Fault& fault, std::string_view answer
     return is_one_of(answer, those) ? std::string() : "answered " + std::string(answer);
   };
   if (answer == "ok") return {};
+  if (operation.bad_text && answer == "unavailable") return {};
   switch (row_of(fault.code)) {
     case Row::retried:
       if (connects(fault.function) || operation.recovering) return may_be({"unavailable"});
