@@ -31,21 +31,6 @@ int shell(const std::string& command) {
   return std::system((command + " >/dev/null 2>&1").c_str());
 }
 
-/// The position of a token among those that are listed, and how many there are.
-std::pair<std::uint64_t, std::uint64_t> position_of(const std::string& label) {
-  const Raw raw;
-  CK_SLOT_ID slots[32];
-  CK_ULONG count = 32;
-  Raw::check(raw.f->C_GetSlotList(CK_TRUE, slots, &count));
-  for (CK_ULONG i = 0; i < count; ++i) {
-    CK_TOKEN_INFO info{};
-    Raw::check(raw.f->C_GetTokenInfo(slots[i], &info));
-    const std::string_view padded(reinterpret_cast<const char*>(info.label), sizeof(info.label));
-    if (padded.starts_with(label + " ")) return {i, count};
-  }
-  throw std::runtime_error("no token " + label);
-}
-
 }  // namespace
 
 TEST_CASE("somebody logs out, or closes all sessions") {
@@ -270,7 +255,8 @@ TEST_CASE("a token chosen by its position is made anew, and has no PIN for a whi
   if (!expects("test: the token can be made anew while it is in use")) return;
   const auto [position, count] = [] {
     const Kms up = open();
-    return position_of("spare");
+    const Place spare = place_of("spare");
+    return std::pair(spare.position, spare.count);
   }();
   HsmOptions by_label = options();
   by_label.slots[0] = {.number = position, .token_label = "spare", .pin = variable("PIN")};

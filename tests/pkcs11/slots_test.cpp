@@ -17,31 +17,6 @@ using namespace token;
 
 namespace {
 
-struct Place {
-  CK_SLOT_ID slot_id;
-  std::uint64_t position;
-  std::string serial;
-};
-
-/// Where the token under test is. @param label  of the token.
-Place place_of(const std::string& wanted) {
-  const Raw raw;
-  CK_SLOT_ID slots[32];
-  CK_ULONG count = 32;
-  Raw::check(raw.f->C_GetSlotList(CK_TRUE, slots, &count));
-  for (CK_ULONG i = 0; i < count; ++i) {
-    CK_TOKEN_INFO info{};
-    if (raw.f->C_GetTokenInfo(slots[i], &info) != CKR_OK) continue;
-    const auto text = [](const auto& padded) {
-      std::string trimmed(reinterpret_cast<const char*>(padded), sizeof(padded));
-      trimmed.resize(trimmed.find_last_not_of(' ') + 1);
-      return trimmed;
-    };
-    if (text(info.label) == wanted) return {slots[i], i, text(info.serialNumber)};
-  }
-  throw std::runtime_error("no token " + wanted);
-}
-
 /// Where a process that begins now sees a token of SoftHSM.
 std::uint64_t position_anew(const std::string& label) {
   std::FILE* slots = popen("softhsm2-util --show-slots", "r");

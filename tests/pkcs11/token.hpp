@@ -227,4 +227,30 @@ class Raw {
   CK_SESSION_HANDLE session = 0;
 };
 
+/// Where a token stands among those that are listed.
+struct Place {
+  CK_SLOT_ID slot_id;
+  std::uint64_t position;
+  std::string serial;
+  std::uint64_t count;  ///< Of all that are listed.
+};
+
+inline Place place_of(const std::string& label) {
+  const Raw raw;
+  CK_SLOT_ID slots[32];
+  CK_ULONG count = 32;
+  Raw::check(raw.f->C_GetSlotList(CK_TRUE, slots, &count));
+  for (CK_ULONG i = 0; i < count; ++i) {
+    CK_TOKEN_INFO info{};
+    if (raw.f->C_GetTokenInfo(slots[i], &info) != CKR_OK) continue;
+    const auto text = [](const auto& padded) {
+      std::string trimmed(reinterpret_cast<const char*>(padded), sizeof(padded));
+      trimmed.resize(trimmed.find_last_not_of(' ') + 1);
+      return trimmed;
+    };
+    if (text(info.label) == label) return {slots[i], i, text(info.serialNumber), count};
+  }
+  throw std::runtime_error("no token " + label);
+}
+
 }  // namespace token

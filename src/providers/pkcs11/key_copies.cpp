@@ -87,7 +87,7 @@ Step KeyCopies::replace(const Session& session, CK_OBJECT_HANDLE& key) {
     key = known->copy;
     return {};
   }
-  // No decryption waits for a search, or for a key that is being made: it does without a copy.
+  // A key in use does not wait for a search, or for another that is being made: it goes without.
   const std::unique_lock free(*session.objects, std::try_to_lock);
   if (!free) return {};
   if (known != copies_.end()) {

@@ -248,7 +248,6 @@ Fault TokenSlot::attach() {
   const std::optional<Token> token = find_token();
   if (!token) return Fault::device;
   slot_id_ = token->slot_id;
-  name_ = {token->label, token->serial};
   shared_ = &module_->shared(slot_id_);
   if (opened_in_ == generation) {
     forget_sessions();
@@ -267,7 +266,7 @@ Fault TokenSlot::attach() {
   anchor_ = anchor;
   const CK_RV rv = log_in(anchor_);
   if (rv != CKR_OK) return Fault::device;
-  used_ = name_;
+  name_ = {token->label, token->serial};
   known_.clear();
   for (const Token& listed : module_->tokens()) known_.push_back({listed.label, listed.serial});
   attached_ = generation;
@@ -299,9 +298,9 @@ std::optional<Token> TokenSlot::find_token() const {
              (wanted.token_serial.empty() || wanted.token_serial == token.serial);
     });
   // A position or a slot id may be another token's by now.
-  if (used_ != Name{}) {
+  if (name_ != Name{}) {
     const std::optional<Token> same = find_only([&](const Token& token) {
-      return used_ == Name{token.label, token.serial};
+      return name_ == Name{token.label, token.serial};
     });
     return same ? same : find_made_anew();
   }
@@ -315,7 +314,7 @@ std::optional<Token> TokenSlot::find_token() const {
 /// new. When one has just gone, none is.
 std::optional<Token> TokenSlot::find_made_anew() const {
   std::vector<Name> others = known_;
-  std::erase(others, used_);
+  std::erase(others, name_);
   std::size_t left = 0;
   const std::optional<Token> anew = find_only([&](const Token& token) {
     const bool is_known =

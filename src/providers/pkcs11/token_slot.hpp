@@ -79,7 +79,7 @@ class TokenSlot {
   [[nodiscard]] bool opens_files() const noexcept { return settings_.opens_files; }
   [[nodiscard]] ScratchPool& scratch() noexcept { return scratch_; }
 
-  /// What a token calls itself; empty until it was found.
+  /// What a token calls itself; empty until it was first used.
   struct Name {
     std::string label{};
     std::string serial{};
@@ -162,8 +162,7 @@ class TokenSlot {
   Patience patience_;
   std::mutex attaching_;
   Name name_{};
-  std::vector<Name> known_{};  ///< The tokens that were there when the slot's was last used.
-  Name used_{};                ///< That one; empty before.
+  std::vector<Name> known_{};  ///< The tokens that were there when name_ was last attached.
   std::atomic<std::uint64_t> attached_ = 0;  ///< Generation of the module that the rest is of.
   std::atomic<CK_SLOT_ID> slot_id_ = CK_UNAVAILABLE_INFORMATION;
   std::atomic<SharedToken*> shared_ = nullptr;    ///< Of the slot; set when attached.
