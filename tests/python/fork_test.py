@@ -174,24 +174,26 @@ class Gunicorn:
         with concurrent.futures.ThreadPoolExecutor(8) as pool:
             return [answer for answer in pool.map(one, range(count)) if answer]
 
+    def until(self, enough, token, cut_off=()):
+        """The workers that answered, all of them well. The kernel chooses who serves, and a worker may begin late."""
+        seen = set()
+        for _ in range(1000):
+            answers = self.requests(token, 40, cut_off)
+            assert {answer[:2] for answer in answers} == {(200, b"payload")}
+            seen |= {worker for _, _, worker in answers}
+            if enough(seen):
+                return seen
+        raise AssertionError(f"only {seen} answered: {self.log.read_text()}")
+
 
 def check_prefork(folder, token, **env):
     with Gunicorn(folder, **env) as server:
-        answers = server.requests(token, 400)
-        assert {answer[:2] for answer in answers} == {(200, b"payload")}
-        workers = {worker for _, _, worker in answers}
-        assert len(workers) == 4 and server.process.pid not in workers
+        workers = server.until(lambda seen: len(seen) == 4, token)
+        assert server.process.pid not in workers
         bad = server.requests(token[:-3] + "AAA", 8)
         assert {answer[:2] for answer in bad} == {(422, b"decryption_failed")}
         os.kill(min(workers), signal.SIGKILL)  # the master forks another, long after it opened the Kms
-        after = set()
-        for _ in range(100):
-            answers = server.requests(token, 40, cut_off=(OSError, http.client.HTTPException))
-            assert {answer[:2] for answer in answers} == {(200, b"payload")}
-            after |= {worker for _, _, worker in answers}
-            if after - workers:
-                break
-        assert after - workers, "no worker took the place of the killed one"
+        server.until(lambda seen: seen - workers, token, cut_off=(OSError, http.client.HTTPException))
     assert server.process.returncode == 0, server.log.read_text()
     assert "Traceback" not in server.log.read_text()
 
