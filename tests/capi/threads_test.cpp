@@ -109,7 +109,11 @@ TEST_CASE("a context starts no thread and leaves signals alone", "[capi][threads
   const TemporaryFolder folder;
   const std::string path = folder.file("keys.db");
   // A thread that was joined is still listed for a moment.
-  std::this_thread::sleep_for(std::chrono::milliseconds(100));
+  for (int calm = 0; calm < 20;) {
+    const int threads = Process().threads;
+    std::this_thread::sleep_for(std::chrono::milliseconds(10));
+    calm = Process().threads == threads ? calm + 1 : 0;
+  }
   const Process before;
   Ctx ctx = open_ctx(open_options(path));
   use(ctx.get());

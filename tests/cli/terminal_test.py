@@ -40,6 +40,17 @@ class Terminal:
             if select.select([self.master], [], [], 0.1)[0]:
                 self.seen += os.read(self.master, 65536)
 
+    def echoes(self):
+        return bool(termios.tcgetattr(self.slave)[3] & termios.ECHO)
+
+    def wait_for_no_echo(self):
+        """The prompt comes before echo is switched off."""
+        deadline = time.monotonic() + 60
+        while self.echoes():
+            if time.monotonic() > deadline:
+                raise AssertionError("echo stays on")
+            time.sleep(0.01)
+
     def type(self, text):
         os.write(self.master, text)
 
@@ -109,7 +120,7 @@ class AtTheTerminal(Case):
                 terminal = Terminal([*self.place, "key", "import", "--uid", "from " + source[-1], source], self.folder,
                                     stdin=stdin)
                 terminal.read_until(b"Passphrase of the key: ")
-                time.sleep(0.2)  # echo is off by now
+                terminal.wait_for_no_echo()
                 terminal.type(passphrase.encode() + b"\n")
                 seen, code = terminal.finish()
             self.assertEqual(code, 0, seen)
@@ -120,11 +131,10 @@ class AtTheTerminal(Case):
         pem = self.file("k.pem", key.export_to_pem(True, b"x" * 10))
         terminal = Terminal([*self.place, "key", "import", pem], self.folder)
         terminal.read_until(b"Passphrase")
-        time.sleep(0.2)
-        self.assertFalse(termios.tcgetattr(terminal.slave)[3] & termios.ECHO)
+        terminal.wait_for_no_echo()
         terminal.type(b"\x03")
         terminal.process.wait(timeout=30)
-        self.assertTrue(termios.tcgetattr(terminal.slave)[3] & termios.ECHO)
+        self.assertTrue(terminal.echoes())
         self.assertNotEqual(terminal.finish()[1], 0)
 
     def test_a_new_token_is_shown_to_whoever_watches(self):

@@ -111,7 +111,7 @@ TEST_CASE("whatever was acknowledged is there after a crash", "[db][crash]") {
   }
   CHECK(lost == 0);
   CHECK(revived == 0);
-  CHECK(acknowledged.size() > static_cast<std::size_t>(loops));
+  CHECK(acknowledged.size() > static_cast<std::size_t>(loops / 2));
   CHECK(raw(database).execAndGet("PRAGMA integrity_check").getString() == "ok");
   // What was not acknowledged may be there as well, but never in part.
   ListKeys page;

@@ -306,17 +306,25 @@ TEST_CASE("a key-encryption key that was handed in does not cross a fork", "[db]
 TEST_CASE("a fork in the middle of another thread's call does not hang the child", "[db]") {
   const TempDir dir;
   DatabaseOptions options = options_in(dir);
-  options.busy_timeout = 2s;
+  options.busy_timeout = 30s;
   const auto db = open_db(options);
   (void)db->create(oct_request("k")).value();
   SQLite::Database other = raw(dir.file("keys.db"));
   other.exec("BEGIN IMMEDIATE");
   std::thread blocked([&] { (void)db->create(oct_request("waits for the lock")); });
-  std::this_thread::sleep_for(200ms);
-  CHECK(in_child([&] {
-          const auto key = db->resolve("k");
-          return code_of(key) == "unavailable" ? 0 : 1;
-        }) == 0);
+  // Until the thread is inside, a child finds the provider at rest.
+  const auto child = [&] {
+    return in_child([&] {
+      const std::string found = code_of(db->resolve("k"));
+      return found == "unavailable" ? 0 : found == "ok" ? 2 : 1;
+    });
+  };
+  int status = 2;
+  for (int i = 0; i < 500 && status == 2; ++i) {
+    std::this_thread::sleep_for(20ms);
+    status = child();
+  }
+  CHECK(status == 0);
   other.exec("COMMIT");
   blocked.join();
   CHECK(works(*db, "k"));

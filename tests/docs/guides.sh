@@ -26,7 +26,7 @@ guide() {
   jwekms --database app.db key create --uid billing >log 2>&1
   printf hello | jwekms --database app.db encrypt --to billing >token
   [[ $(./app app.db <token) == hello ]]
-  sed -E 's/.{4}$/AAAA/' token | ./app app.db >out 2>log || status=$?
+  sed -E 's/A(.{3})$/B\1/; t; s/.(.{3})$/A\1/' token | ./app app.db >out 2>log || status=$?
   [[ $status -eq 65 && ! -s out ]]
   status=0
   ./app /nowhere/keys.db <token >out 2>log || status=$?

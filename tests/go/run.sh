@@ -14,6 +14,7 @@ oldest=/usr/lib/go-1.19/bin/go
 go=$(command -v go || echo "$oldest")
 
 cd "$binding"
+"$here/../again.sh" "$go" mod download
 unformatted=$("$(dirname "$(realpath "$go")")/gofmt" -l . "$here/gojose")
 [[ -z $unformatted ]] || { echo "not as gofmt has it: $unformatted"; exit 1; }
 echo "== $("$go" version), race detector"
@@ -29,6 +30,7 @@ cd "$here/gojose"
 newer=go1.24
 if [[ $(printf '%s\n' "$newer" "$("$go" env GOVERSION)" | sort -V | head -1) == "$newer" ]]; then
   echo "== go-jose, without cgo"
+  "$here/../again.sh" "$go" mod download
   CGO_ENABLED=0 "$go" vet ./...
   CGO_ENABLED=0 "$go" test -count 1 ./...
 else

@@ -16,6 +16,7 @@ apt-get indextargets --format 'deb $(REPO_URI) $(RELEASE) main' \
   'Identifier: Packages' 'Component: main' 'Origin: Debian' | sort -u >"$work/sources"
 grep -q "$codename" "$work/sources" || { echo "apt knows no Debian $codename"; exit 1; }
 apt-config dump --format '%f "%v";%n' Acquire::http::Proxy Acquire::https::Proxy >"$work/apt"
+echo 'Acquire::Retries "5";' >>"$work/apt"
 
 mkdir -p "$work/src/tests" "$work/debs"
 cp -r "$root/tests/install" "$work/src/tests"

@@ -53,11 +53,12 @@ replace jwekms => $usr/share/gocode/src/jwekms
 MODULE
 printf 'package main\n\nimport "jwekms"\n\nfunc main() { println("Go:", jwekms.Version()) }\n' >"$work/go/main.go"
 go=$(command -v go || echo /usr/lib/go-1.19/bin/go)  # Debian's has no other place
-(cd "$work/go" && LD_LIBRARY_PATH=$(dirname "$library") "$go" run . 2>&1 | grep '^Go: [0-9]')
+(cd "$work/go" && "$here/../again.sh" "$go" mod download
+  LD_LIBRARY_PATH=$(dirname "$library") "$go" run . 2>&1 | grep '^Go: [0-9]')
 
 echo "== packages: bills of materials; Conan and vcpkg"
 python3 -m venv "$work/venv"
-"$work/venv/bin/pip" install --quiet --requirement "$here/requirements.txt"
+"$here/../again.sh" "$work/venv/bin/pip" install --quiet --requirement "$here/requirements.txt"
 check_sbom() { "$work/venv/bin/python" "$here/check_sbom.py" "$@"; }
 check_sbom "$usr/share/doc/libjwekms0/jwekms.cdx.json" "$library"
 check_sbom "$usr/share/doc/jwekms-tools/jwekms-tools.cdx.json" "$usr"/bin/*

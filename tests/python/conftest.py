@@ -16,7 +16,7 @@ if "JWEKMS_LIBRARY" in os.environ:
 
 @pytest.fixture
 def kms(tmp_path):
-    with jwekms.Kms(tmp_path / "keys.db", on_warning=lambda text: None) as opened:
+    with jwekms.Kms(tmp_path / "keys.db", busy_timeout_ms=60_000, on_warning=lambda text: None) as opened:
         yield opened
 
 
@@ -43,6 +43,23 @@ def seal(public, plaintext, *, alg="RSA-OAEP-256", enc="A256GCM", kid="rsa", com
     """A token made by jwcrypto."""
     token = jwe.JWE(plaintext, protected={"alg": alg, "enc": enc, "kid": kid, **more}, recipient=public)
     return token.serialize(compact=compact)
+
+
+def tampered(token):
+    """Another letter but one from the end of a compact token: all six bits of that one count."""
+    return token[:-2] + ("B" if token[-2] == "A" else "A") + token[-1]
+
+
+def forked(work):
+    """A child that ends with what `work` gives as its exit code, or with 1; never as a second pytest."""
+    child = os.fork()
+    if child == 0:
+        code = 1
+        try:
+            code = work()
+        finally:
+            os._exit(code)
+    return child
 
 
 def softhsm():

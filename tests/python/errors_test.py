@@ -5,7 +5,7 @@ import pickle
 import sqlite3
 
 import pytest
-from conftest import seal
+from conftest import seal, tampered
 
 import jwekms
 from jwekms import _errors, _library
@@ -54,7 +54,7 @@ def test_what_calls_raise(imported, rsa, tmp_path):
     with pytest.raises(jwekms.UnsupportedAlgorithm):
         imported.decrypt(seal(rsa, b"payload", enc="A128CBC-HS256"))
     with pytest.raises(jwekms.DecryptionFailed):
-        imported.decrypt(token[:-3] + "AAA")
+        imported.decrypt(tampered(token))
     imported.create_key(uid="oct", type=jwekms.KeyType.OCT)
     with pytest.raises(jwekms.CryptoFailure):
         imported.public_jwk("oct")

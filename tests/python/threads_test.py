@@ -31,7 +31,7 @@ def release_a_lock_during_a_call(path):
         writer.execute("BEGIN IMMEDIATE")
 
         def unlock():
-            time.sleep(0.2)
+            time.sleep(1)
             writer.execute("ROLLBACK")
 
         other = threading.Thread(target=unlock)

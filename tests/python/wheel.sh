@@ -41,7 +41,7 @@ with jwekms.Kms("bare.db", on_warning=lambda text: None) as kms:
 TEST
   rm -f bare.db*)
   grep -E '^(pytest|jwcrypto|joserfc|gunicorn)==' "$root/tests/python/requirements.txt" >"$work/list"
-  "$env/bin/pip" install --quiet --requirement "$work/list"
+  "$root/tests/again.sh" "$env/bin/pip" install --quiet --requirement "$work/list"
   "$env/bin/python" -V
   "$env/bin/python" -m pytest -q -m "not hsm" -o "filterwarnings=error::DeprecationWarning:jwekms(\..*)?" \
     "$root"/tests/python/{tokens,errors,keys,access,header,threads,fork,signals,provider,readme}_test.py

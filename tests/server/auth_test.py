@@ -222,7 +222,7 @@ class Jwts(unittest.TestCase):
 keys = "jwks.json"
 issuer = "{ISSUER}"
 audience = "{AUDIENCE}"
-leeway_s = 5
+leeway_s = 30
 """, folder=cls.folder)
         cls.addClassCleanup(cls.server.close)
 

@@ -79,7 +79,8 @@ class Server:
             found = re.search(r"listening on (\S+) port (\d+) with(out)? TLS", self.log())
             if found:
                 self.port = int(found[2])
-                self.url = f"http{'' if found[3] else 's'}://127.0.0.1:{self.port}"
+                host = "127.0.0.1" if found[1] == "0.0.0.0" else found[1]
+                self.url = f"http{'' if found[3] else 's'}://{host}:{self.port}"
                 return
             if self.process.poll() is not None:
                 break

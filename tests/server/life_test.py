@@ -81,7 +81,8 @@ class Stop(unittest.TestCase):
 
     def test_requests_in_flight_are_finished(self):
         """Of what was sent whole, everything is answered; nobody sees a broken answer."""
-        server = self.start("shutdown_timeout_ms = 60000")
+        # At an address of its own: its port, asked on when it is closed, might be another test's by then.
+        server = self.start('shutdown_timeout_ms = 60000\nhostname = "127.0.0.2"')
         results, lock = [], threading.Lock()
         local = threading.local()
 
@@ -124,7 +125,7 @@ class Stop(unittest.TestCase):
         server.wait_for(lambda: re.search(r"(?m)^jwekms_connections_open 5\d$", server.call("GET", "/metrics").text))
         begin = time.monotonic()
         server.stop()
-        self.assertLess(time.monotonic() - begin, 3)
+        self.assertLess(time.monotonic() - begin, 9)  # shutdown_timeout_ms is 10 s
         for connection in idle:
             self.assertEqual(connection.recv(1000), b"")
             connection.close()
@@ -142,7 +143,7 @@ class Stop(unittest.TestCase):
     def test_interrupt(self):
         server = self.start()
         server.process.send_signal(signal.SIGINT)
-        self.assertEqual(server.process.wait(10), 0)
+        self.assertEqual(server.process.wait(60), 0)
 
     def test_the_port_is_taken(self):
         server = self.start()

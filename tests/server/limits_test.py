@@ -113,31 +113,30 @@ class Sizes(harness.TestCase):
 class Times(harness.TestCase):
     config = limits(idle=700, request=1500)
 
-    def ended_after(self, connection):
-        begin = time.monotonic()
-        self.assertEqual(read_all(connection), b"")
-        return time.monotonic() - begin
-
     def test_idle(self):
+        begin = time.monotonic()  # before the server's clock begins, here and below
         with connect(self.server) as connection:
-            self.assertTrue(0.5 < self.ended_after(connection) < 5)
+            self.assertEqual(read_all(connection), b"")
+        self.assertTrue(0.7 <= time.monotonic() - begin < 20)
         with connect(self.server) as connection:
+            begin = time.monotonic()
             connection.sendall(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
             time.sleep(0.3)
             self.assertTrue(connection.recv(1000).endswith(b"}"))
-            self.assertTrue(0.2 < self.ended_after(connection) < 5)
+            self.assertEqual(read_all(connection), b"")
+        self.assertTrue(0.7 <= time.monotonic() - begin < 20)
 
     def test_trickle(self):
         """A byte now and then does not keep a request alive."""
         for request in (b"GET /healthz HTTP/1.1\r\nHost: x\r\nX: ", post(b"", length=1000)):
             with connect(self.server) as connection:
-                connection.sendall(request)
                 begin = time.monotonic()
+                connection.sendall(request)
                 with self.assertRaises(OSError):
-                    while time.monotonic() - begin < 10:
+                    while time.monotonic() - begin < 20:
                         connection.sendall(b"x")
                         time.sleep(0.1)
-                self.assertTrue(1 < time.monotonic() - begin < 6)
+                self.assertTrue(1.5 <= time.monotonic() - begin < 20)
 
     def test_a_reader_that_does_not_read(self):
         """Answers that nobody takes end the connection; they do not pile up."""
@@ -269,16 +268,20 @@ class TlsTimes(unittest.TestCase):
             subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes",
                             "-subj", "/CN=x", "-keyout", f"{folder}/key.pem", "-out", f"{folder}/cert.pem"],
                            check=True, capture_output=True)
-            server = harness.Server(limits(request=800) + '[http.tls]\ncertificate = "cert.pem"\nkey = "key.pem"\n',
-                                    folder=folder)
+            tls = '[http.tls]\ncertificate = "cert.pem"\nkey = "key.pem"\n'
+            server = harness.Server(limits(request=800) + tls, folder=folder)
             try:
                 for greeting in (b"", b"\x16\x03\x01\x02\x00"):
+                    begin = time.monotonic()
                     with connect(server) as connection:
                         connection.sendall(greeting)
-                        begin = time.monotonic()
                         read_all(connection)
-                        self.assertTrue(0.5 < time.monotonic() - begin < 5)
-                # A body above the limit gets its answer through TLS too.
+                    self.assertTrue(0.8 <= time.monotonic() - begin < 20)
+            finally:
+                server.close()
+            # A body above the limit gets its answer through TLS too.
+            server = harness.Server(limits() + tls, folder=folder)
+            try:
                 context = ssl.create_default_context(cafile=f"{folder}/cert.pem")
                 context.check_hostname = False
                 with context.wrap_socket(connect(server)) as connection:

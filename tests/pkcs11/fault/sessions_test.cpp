@@ -70,7 +70,7 @@ TEST_CASE("as many sessions as allowed serve many threads, and no more") {
   hsm.session_timeout = 60s;
   const long others = module().sessions();
   const Busy busy(hsm);
-  module().delay("C_Decrypt", 1, 20, 0);
+  module().delay("C_Decrypt", 1, 100, 0);
   Answers wrong;
   const Watch watch;
   std::vector<std::thread> threads;
@@ -89,7 +89,9 @@ TEST_CASE("as many sessions as allowed serve many threads, and no more") {
 TEST_CASE("after a reload one searches at a time, and nobody during a login or a copy") {
   // opencryptoki shows a key twice to searches that came at once, for as long as it is initialised.
   const faulty::Clean clean;
-  const Busy busy(options());
+  HsmOptions hsm = options();
+  hsm.session_timeout = 60s;
+  const Busy busy(hsm);
   for (const char* function : {"C_FindObjectsInit", "C_Login", "C_CopyObject"})
     module().delay(function, 1, 5, 0);
   module().inject("C_Decrypt", 1, CKR_DEVICE_ERROR, 1);
@@ -144,17 +146,23 @@ TEST_CASE("nobody searches while a session ends that has copies of keys") {
   const std::string uid = prefix() + "ends-copies";
   (void)busy.kms.create_key({.uid = uid, .type = KeyType::oct}).value();
   const std::string with = prefix() + "copied";
-  (void)busy.kms.create_key({.uid = with, .type = KeyType::oct}).value();
-  const std::string text = encrypt(busy.kms, with, Alg::dir, Enc::A256GCM, "copied");
-  // All four sessions get a copy; who finds another thread copying goes without, for this time.
-  module().delay("C_Decrypt", 1, 50, 0);
   std::vector<std::thread> threads;
-  for (int round = 0; round < 20 && module().calls("C_CopyObject") < 5; ++round) {
-    for (int i = 0; i < 4; ++i) threads.emplace_back([&] { (void)decrypt(busy.kms, text); });
-    for (std::thread& thread : threads) thread.join();
-    threads.clear();
+  // A trial of the key, and a copy a session. Where the machine stood still during the trial there
+  // are none: the next key, then.
+  for (int tries = 0; tries < 5 && module().calls("C_CopyObject") < 5; ++tries) {
+    (void)busy.kms.set_key_state(with, KeyState::destroyed);
+    (void)busy.kms.create_key({.uid = with, .type = KeyType::oct}).value();
+    module().reset();
+    const std::string text = encrypt(busy.kms, with, Alg::dir, Enc::A256GCM, "copied");
+    // Who finds another thread copying goes without, for this time.
+    module().delay("C_Decrypt", 1, 50, 0);
+    for (int round = 0; round < 20 && module().calls("C_CopyObject") < 5; ++round) {
+      for (int i = 0; i < 4; ++i) threads.emplace_back([&] { (void)decrypt(busy.kms, text); });
+      for (std::thread& thread : threads) thread.join();
+      threads.clear();
+    }
   }
-  REQUIRE(module().calls("C_CopyObject") >= 5);  // a trial of the key, and one a session
+  REQUIRE(module().calls("C_CopyObject") >= 5);
 
   const Kms other = open();
   (void)other.describe_key(prefix() + "nobody");
@@ -218,7 +226,7 @@ TEST_CASE("while a key is made decryptions go on, however long it takes and whoe
   for (std::thread& thread : threads) thread.join();
   CHECK(wrong.in_words() == "");
   CHECK(served > 20);
-  CHECK(Clock::duration(slowest) < 1500ms);
+  CHECK(Clock::duration(slowest) < 4s);  // a turn and a session are waited for 5 s
   (void)busy.kms.set_key_state(uid, KeyState::destroyed).value();
 }
 
@@ -229,7 +237,7 @@ TEST_CASE("who finds all sessions at work is told so in time, and not before") {
     hsm.max_sessions = 1;
     hsm.session_timeout = timeout;
     const Busy busy(hsm);
-    module().delay("C_Decrypt", 1, 1500, 1);
+    module().delay("C_Decrypt", 1, 3000, 1);
     const Watch watch;
     std::string slow;
     std::thread thread([&] { slow = decrypt(busy.kms, busy.text); });
@@ -238,7 +246,7 @@ TEST_CASE("who finds all sessions at work is told so in time, and not before") {
     CHECK(decrypt(busy.kms, busy.text) == "error: unavailable");
     const Clock::duration took = Clock::now() - start;
     CHECK(took >= timeout);
-    CHECK(took < timeout + 1s);
+    CHECK(took < timeout + 2s);
     CHECK(watch.decrypting == 1);
     thread.join();
     CHECK(slow == "served");

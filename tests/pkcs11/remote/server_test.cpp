@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <signal.h>
 
+#include <algorithm>
 #include <catch2/catch.hpp>
 #include <chrono>
 #include <fstream>
@@ -30,7 +31,13 @@ void kill_server() {
   std::vector<pid_t> all{server()};
   for (pid_t child = 0; children >> child;) all.push_back(child);
   for (const pid_t each : all) (void)kill(each, SIGKILL);
-  std::this_thread::sleep_for(200ms);
+  // Those that nobody reaps stay, without a command line.
+  const auto alive = [](pid_t each) {
+    std::string line;
+    return static_cast<bool>(std::ifstream("/proc/" + std::to_string(each) + "/cmdline") >> line);
+  };
+  for (int i = 0; i < 1000 && std::any_of(all.begin(), all.end(), alive); ++i)
+    std::this_thread::sleep_for(10ms);
 }
 
 void start_server() {

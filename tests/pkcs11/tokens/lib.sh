@@ -47,9 +47,9 @@ token() {
 # A server is ready when its socket, or its other sign of life, is there.
 wait_for() {
   local i
-  for ((i = 0; i < 100; i++)); do
-    [[ -e $1 ]] && return
+  for ((i = 0; i < 1200; i++)); do
+    [[ -S $1 || -s $1 ]] && return
     sleep 0.05
   done
-  die "no $1 after 5 s"
+  die "no $1 after a minute"
 }

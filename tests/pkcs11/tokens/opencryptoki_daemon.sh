@@ -19,7 +19,7 @@ end() {
   rm -f "$note"
   is_daemon "$pid" || return 0
   kill "-$1" "$pid"
-  for ((i = 0; i < 100; i++)); do
+  for ((i = 0; i < 1200; i++)); do
     is_daemon "$pid" || return 0
     sleep 0.05
   done
