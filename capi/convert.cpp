@@ -148,7 +148,7 @@ KeyState key_state(std::int32_t state) {
 }
 
 void read_open_options(const jwekms_open_options* options, Options& to) {
-  const auto o = JWEKMS_READ(jwekms_open_options, max_inflated_ratio, options);
+  const auto o = read_struct(options).value();
   to.database.path = text(o.database_path, o.database_path_len);
   to.database.kek_path = text(o.kek_path, o.kek_path_len);
   // A pointer to nothing is a key that got lost, and no wish for a file.
@@ -172,13 +172,13 @@ void read_open_options(const jwekms_open_options* options, Options& to) {
 }
 
 DecryptOptions decrypt_options(const jwekms_decrypt_options* options) {
-  const auto o = JWEKMS_READ(jwekms_decrypt_options, key_len, options);
+  const auto o = read_struct(options).value();
   require_known(o.flags, 0);
   return {.key = text(o.key, o.key_len)};
 }
 
 EncryptOptions encrypt_options(const jwekms_encrypt_options* options) {
-  const auto o = JWEKMS_READ(jwekms_encrypt_options, aad_len, options);
+  const auto o = read_struct(options).value();
   if (o.serialization != JWEKMS_COMPACT && o.serialization != JWEKMS_FLATTENED)
     bad_argument("an unknown serialization");
   EncryptOptions to;
@@ -191,7 +191,7 @@ EncryptOptions encrypt_options(const jwekms_encrypt_options* options) {
 }
 
 CreateKey create_key(const jwekms_create_key_options* options) {
-  const auto o = JWEKMS_READ(jwekms_create_key_options, alias_count, options);
+  const auto o = read_struct(options).value();
   require_known(o.flags, 0);
   if (o.type < 0 || o.type > JWEKMS_KEY_TYPE_OCT) bad_argument("an unknown key type");
   CreateKey to;
@@ -206,7 +206,7 @@ CreateKey create_key(const jwekms_create_key_options* options) {
 }
 
 ImportKey import_key(const jwekms_import_key_options* options) {
-  const auto o = JWEKMS_READ(jwekms_import_key_options, alias_count, options);
+  const auto o = read_struct(options).value();
   if (o.format < 0 || o.format > JWEKMS_KEY_FORMAT_RAW) bad_argument("an unknown key format");
   ImportKey to;
   if (o.format != 0) to.format = static_cast<KeyFormat>(o.format);
@@ -220,7 +220,7 @@ ImportKey import_key(const jwekms_import_key_options* options) {
 }
 
 UnwrapKey unwrap_key(const jwekms_unwrap_key_options* options) {
-  const auto o = JWEKMS_READ(jwekms_unwrap_key_options, alias_count, options);
+  const auto o = read_struct(options).value();
   require_known(o.flags, JWEKMS_STORE_IN_HSM);
   UnwrapKey to;
   to.keep.store_in_hsm = (o.flags & JWEKMS_STORE_IN_HSM) != 0;
@@ -232,7 +232,7 @@ UnwrapKey unwrap_key(const jwekms_unwrap_key_options* options) {
 }
 
 ListKeysOf list_keys(const jwekms_list_keys_options* options) {
-  const auto o = JWEKMS_READ(jwekms_list_keys_options, prefix_len, options);
+  const auto o = read_struct(options).value();
   ListKeysOf to;
   to.page.after = text(o.after, o.after_len);
   set(to.page.limit, o.limit);

@@ -9,7 +9,7 @@ namespace jwekms::capi {
 namespace {
 
 void read_slot(const jwekms_hsm_slot& in, HsmSlot& to) {
-  const auto o = JWEKMS_READ(jwekms_hsm_slot, reserved, &in);
+  const auto o = read_struct(&in).value();
   require_known(o.flags, JWEKMS_HSM_SLOT_BY_ID);
   const bool by_id = (o.flags & JWEKMS_HSM_SLOT_BY_ID) != 0;
   if (!by_id && o.slot_id != 0) bad_argument("slot_id without JWEKMS_HSM_SLOT_BY_ID");
@@ -24,7 +24,7 @@ void read_slot(const jwekms_hsm_slot& in, HsmSlot& to) {
 }
 
 void read_hsm(const jwekms_hsm_options& in, HsmOptions& to) {
-  const auto o = JWEKMS_READ(jwekms_hsm_options, admin_count, &in);
+  const auto o = read_struct(&in).value();
   require_known(o.flags, JWEKMS_HSM_FORBID_WEAK_KEYS);
   if (o.cek_boundary < 0 || o.cek_boundary > JWEKMS_CEK_IN_HSM)
     bad_argument("an unknown cek_boundary");

@@ -43,11 +43,11 @@ class CustomProvider final : public KeyProvider {
 }  // namespace
 
 ProviderTables read_providers(const jwekms_open_options* options) {
-  const auto o = JWEKMS_READ(jwekms_open_options, max_inflated_ratio, options);
+  const auto o = read_struct(options).value();
   check_list(o.providers, o.provider_count);
   ProviderTables tables;
   for (std::size_t i = 0; i < o.provider_count; ++i) {
-    const auto table = JWEKMS_READ(jwekms_provider, destroy, o.providers[i]);
+    const auto table = read_struct(o.providers[i]).value();
     require_known(table.flags, 0);
     if (table.resolve == nullptr) bad_argument("a key provider without resolve");
     tables.push_back(std::make_shared<ProviderTable>(table));

@@ -43,7 +43,8 @@
 /// that nothing may use a handle while, or after, it is freed. After fork() a child may go on with
 /// the contexts of its parent, databases and HSMs too; it does not open the same database file
 /// again beside one that it has inherited. Fork while no other thread is inside a call: the child
-/// of a call to the database finds it JWEKMS_UNAVAILABLE, and one of a call to an HSM may hang.
+/// of a call to the database finds it JWEKMS_UNAVAILABLE, and one of a call to an HSM, or with an
+/// RSA key, may hang in locks that the module, or OpenSSL, has for the whole process.
 ///
 /// Loading. dlopen() with RTLD_LOCAL or RTLD_GLOBAL, from any thread, as often as one likes;
 /// dlclose() leaves the library where it is (-z nodelete), so that threads that have used it may

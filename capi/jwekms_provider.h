@@ -54,9 +54,9 @@
 /// held; that the calls come to an end is the provider's affair. They do not close that context.
 /// `after_fork` and `destroy` may use contexts alone that do not have this provider.
 ///
-/// Fork. In a child, `after_fork` comes before every other callback, once, whichever thread is
-/// first; the others wait for it. Keys that other threads of the parent had in hand are never
-/// released in the child. A callback does not fork.
+/// Fork. In a child, `after_fork` comes before every other callback, once for each jwekms_open()
+/// that was given the table, whichever thread is first; the others wait for it. Keys that other
+/// threads of the parent had in hand are never released in the child. A callback does not fork.
 ///
 /// End. `destroy` is called once for each jwekms_open() that succeeded, after the last `release`,
 /// when the last context over it is closed, from the thread that closes it; in a child that closes

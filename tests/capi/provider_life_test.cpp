@@ -109,19 +109,28 @@ TEST_CASE("a callback may call the library, with the same context too", "[capi][
   const std::string secret = encrypt(ctx, "a password of the vault's", encrypt_to("db"));
   const std::string token = encrypt(ctx, "content", encrypt_to("vault::rsa"));
   const std::string inner = encrypt(ctx, "inner", encrypt_to("vault::aes", "dir"));
-  int calls = 0;
-  vault.on_call = [&] {
-    ++calls;
+  bool within = false;
+  std::set<Vault::Call> seen;
+  vault.on_call = [&](Vault::Call call) {
+    if (std::exchange(within, true)) return;
+    seen.insert(call);
     CHECK(decrypt(ctx.get(), secret).plaintext == "a password of the vault's");
     CHECK(decrypt(ctx.get(), inner).plaintext == "inner");
     const Ctx another = open_ctx(open_options(folder.file("another.db")));
     CHECK(decrypt(another.get(), secret).status == JWEKMS_NOT_FOUND);
+    within = false;
   };
   CHECK(decrypt(ctx.get(), token).plaintext == "content");
   // While the database is at work on a key that the provider unwraps.
   CHECK(jwekms_unwrap_key(ctx.get(), token.data(), token.size(), nullptr, nullptr, nullptr) ==
         JWEKMS_OK);
-  CHECK(calls == 2);
+  const std::string rsa = encrypt(ctx, "wrapped", encrypt_to("vault::rsa"));
+  CHECK(decrypt(ctx.get(), rsa).plaintext == "wrapped");
+  const std::string dir = encrypt(ctx, "sealed", encrypt_to("vault::aes", "dir"));
+  CHECK(decrypt(ctx.get(), dir).plaintext == "sealed");
+  std::size_t size = 0;
+  CHECK(jwekms_public_jwk(ctx.get(), "vault::rsa", 10, nullptr, &size, nullptr) == JWEKMS_OK);
+  CHECK(seen.size() == 7);  // all but after_fork and destroy
   CHECK(vault.all_released());
 }
 
@@ -146,6 +155,18 @@ TEST_CASE("thirty-two threads on one provider", "[capi][provider]") {
   CHECK(vault.all_released());
   ctx.reset();
   CHECK(vault.destroyed == 1);
+}
+
+TEST_CASE("after_fork comes once for each context that has the provider", "[capi][provider]") {
+  Vault vault;
+  const jwekms_provider table = vault.table();
+  const Ctx one = open_with(table), other = open_with(table);
+  const std::string token = encrypt(one, "content", encrypt_to("vault::rsa"));
+  CHECK(in_child([&] {
+          for (const Ctx* each : {&one, &other, &one, &other})
+            if (status_of(each->get(), token) != JWEKMS_OK) return 1;
+          return vault.forked == 2 ? 0 : 2;
+        }) == 0);
 }
 
 TEST_CASE("in a forked child, after_fork comes before all else, once", "[capi][provider]") {

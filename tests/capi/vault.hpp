@@ -19,7 +19,7 @@
 /// CEKs it keeps) and "aes". It counts what reaches it, and answers whatever a test orders.
 class Vault {
  public:
-  enum class Call { resolve, unwrap, wrap, decrypt, encrypt, public_jwk, after_fork };
+  enum class Call { resolve, release, unwrap, wrap, decrypt, encrypt, public_jwk, after_fork };
 
   std::atomic<int> resolved = 0, released = 0, forked = 0, destroyed = 0;
   /// A status that a call answers with, its output half done.
@@ -29,8 +29,8 @@ class Vault {
   std::function<void(std::size_t&)> on_size;  ///< Of a CEK, an encrypted_key, a plaintext, a JWK.
   std::function<std::string(std::string)> on_jwk;
   std::function<void()> on_after_fork;
-  std::function<void()> on_call;  ///< Before the work of `unwrap`.
-  std::string last_kid;           ///< That `unwrap` or `decrypt` was told.
+  std::function<void(Call)> on_call;  ///< Before the work of all but `after_fork` and `destroy`.
+  std::string last_kid;               ///< That `unwrap` or `decrypt` was told.
   std::string prefix = "vault::";
 
   Vault() : rsa_(key_file::pkey(*support::rsa_key())) {}
@@ -63,6 +63,9 @@ class Vault {
   };
 
   static Vault& of(void* data) { return *static_cast<Vault*>(data); }
+  void called(Call call) const {
+    if (on_call) on_call(call);
+  }
   static jwekms_status answer(Vault& vault, Call call) {
     const auto ordered = vault.answers.find(call);
     return ordered == vault.answers.end() ? JWEKMS_OK : ordered->second;
@@ -77,6 +80,7 @@ class Vault {
   static jwekms_status resolve(void* data, const char* kid, std::size_t kid_len,
                                jwekms_provided_key* key) try {
     Vault& vault = of(data);
+    vault.called(Call::resolve);
     if (const jwekms_status status = answer(vault, Call::resolve); status != JWEKMS_OK)
       return status;
     std::string name(kid, kid_len);
@@ -98,6 +102,7 @@ class Vault {
     return JWEKMS_UNAVAILABLE;
   }
   static void release(void* data, void* key) {
+    of(data).called(Call::release);
     ++of(data).released;
     delete static_cast<Held*>(key);
   }
@@ -105,7 +110,7 @@ class Vault {
   static jwekms_status unwrap(void* data, void*, const jwekms_provided_cek* wrapped,
                               std::uint8_t* cek, std::size_t* cek_len) try {
     Vault& vault = of(data);
-    if (vault.on_call) vault.on_call();
+    vault.called(Call::unwrap);
     const jwekms_status ordered = answer(vault, Call::unwrap);
     *cek_len = 2048;
     const bool good = vault.oaep(*wrapped, false, wrapped->encrypted_key,
@@ -121,6 +126,7 @@ class Vault {
                             const std::uint8_t* cek, std::uint8_t* encrypted_key,
                             std::size_t* encrypted_key_len) try {
     Vault& vault = of(data);
+    vault.called(Call::wrap);
     if (const jwekms_status status = answer(vault, Call::wrap); status != JWEKMS_OK) return status;
     const bool stays = static_cast<Held*>(key)->name == "stays";
     if (stays != (cek == nullptr)) return JWEKMS_INTERNAL_ERROR;
@@ -139,6 +145,7 @@ class Vault {
                                const jwekms_sealed_content* content, std::uint8_t* plaintext,
                                std::size_t* plaintext_len) try {
     Vault& vault = of(data);
+    vault.called(Call::decrypt);
     support::Bytes tag(content->tag, content->tag + content->tag_len);
     const bool good = vault.gcm(key, *cek, false, {content->iv, content->iv_len},
                                 {content->aad, content->aad_len},
@@ -155,6 +162,7 @@ class Vault {
   static jwekms_status encrypt(void* data, void* key, const jwekms_provided_cek* cek,
                                const jwekms_sealing* content) try {
     Vault& vault = of(data);
+    vault.called(Call::encrypt);
     if (const jwekms_status status = answer(vault, Call::encrypt); status != JWEKMS_OK)
       return status;
     if (content->ciphertext_len != content->plaintext_len) return JWEKMS_INTERNAL_ERROR;
@@ -171,6 +179,7 @@ class Vault {
 
   static jwekms_status public_jwk(void* data, void*, char* out, std::size_t* out_len) try {
     Vault& vault = of(data);
+    vault.called(Call::public_jwk);
     if (const jwekms_status status = answer(vault, Call::public_jwk); status != JWEKMS_OK)
       return status;
     const auto numbers = support::rsa_key()->public_numbers().value();
