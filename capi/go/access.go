@@ -30,7 +30,7 @@ type Grant struct {
 // it lives. Replaces any earlier grant to them. Errors: ErrBadRequest (also: no database),
 // ErrNotFound, ErrForbidden, ErrUnavailable.
 func (k *Kms) Grant(ctx context.Context, uid, principal string, permissions Permission) error {
-	return k.command(ctx, fnGrant, k.handle, uintptr(unsafe.Pointer(stringData(uid))),
+	return k.command(ctx, fnGrant, k.handle(), uintptr(unsafe.Pointer(stringData(uid))),
 		uintptr(len(uid)), uintptr(unsafe.Pointer(stringData(principal))), uintptr(len(principal)),
 		uintptr(permissions))
 }
@@ -38,14 +38,14 @@ func (k *Kms) Grant(ctx context.Context, uid, principal string, permissions Perm
 // Revoke takes back what a principal, or all ("*"), was granted. Other processes see it within
 // Options.CacheTTL. Errors: those of Grant; ErrNotFound also when there was no grant.
 func (k *Kms) Revoke(ctx context.Context, uid, principal string) error {
-	return k.command(ctx, fnRevoke, k.handle, uintptr(unsafe.Pointer(stringData(uid))),
+	return k.command(ctx, fnRevoke, k.handle(), uintptr(unsafe.Pointer(stringData(uid))),
 		uintptr(len(uid)), uintptr(unsafe.Pointer(stringData(principal))), uintptr(len(principal)))
 }
 
 // Grants lists the grants of one key in the order of the names' bytes: for its owner, admins, and
 // who was granted MayGrant. Errors: those of Grant.
 func (k *Kms) Grants(ctx context.Context, uid string) ([]Grant, error) {
-	list, err := k.object(ctx, fnListGrants, k.handle, uintptr(unsafe.Pointer(stringData(uid))),
+	list, err := k.object(ctx, fnListGrants, k.handle(), uintptr(unsafe.Pointer(stringData(uid))),
 		uintptr(len(uid)))
 	if err != nil {
 		return nil, err

@@ -18,7 +18,7 @@ func Registered() int {
 
 // PublicJWKSIn is PublicJWKS with room for that many bytes at first.
 func PublicJWKSIn(kms *Kms, size int) ([]byte, error) {
-	return kms.output(context.Background(), size, fnPublicJWKS, kms.handle)
+	return kms.output(context.Background(), size, fnPublicJWKS, kms.handle())
 }
 
 // DecryptLoop decrypts that many times in C, by testdata/loop.c, compiled to a shared object.
@@ -32,7 +32,7 @@ func DecryptLoop(compiled string, kms *Kms, token string, times int) (Code, erro
 		return 0, err
 	}
 	plaintext := make([]byte, len(token))
-	status, _, _ := purego.SyscallN(loop, functionAddrs[fnDecrypt], kms.handle,
+	status, _, _ := purego.SyscallN(loop, functionAddrs[fnDecrypt], kms.handle(),
 		uintptr(unsafe.Pointer(stringData(token))), uintptr(len(token)),
 		uintptr(unsafe.Pointer(&plaintext[0])), uintptr(len(plaintext)), uintptr(times))
 	return Code(status), nil

@@ -85,6 +85,7 @@ type hooks struct {
 	onAudit   func(AuditEvent)
 	number    uintptr
 	providers []uintptr
+	closing   error // the first of the providers' Close
 	users     atomic.Int32
 }
 
@@ -101,7 +102,7 @@ func (o *Options) hook(c *cOpenOptions) (*hooks, error) {
 	}
 	tables := make([]*cProvider, len(o.Providers))
 	for i := range o.Providers {
-		table, err := o.Providers[i].toC()
+		table, err := o.Providers[i].toC(h)
 		if err != nil {
 			h.abandon()
 			return nil, err
@@ -117,10 +118,13 @@ func (o *Options) hook(c *cOpenOptions) (*hooks, error) {
 
 func (h *hooks) hold() { h.users.Add(1) }
 
-func (h *hooks) letGo() {
-	if h.users.Add(-1) == 0 {
-		registered.remove(h.number)
+// letGo gives to the last of the users what went wrong with closing.
+func (h *hooks) letGo() error {
+	if h.users.Add(-1) > 0 {
+		return nil
 	}
+	registered.remove(h.number)
+	return h.closing
 }
 
 // abandon is for an Open that failed: C has not taken the providers.

@@ -132,7 +132,7 @@ func (k *Kms) CreateKey(ctx context.Context, options CreateKeyOptions) (KeyInfo,
 	if v.err != nil {
 		return KeyInfo{}, v.err
 	}
-	return k.keyInfo(ctx, fnCreateKey, k.handle, uintptr(unsafe.Pointer(c)))
+	return k.keyInfo(ctx, fnCreateKey, k.handle(), uintptr(unsafe.Pointer(c)))
 }
 
 // ImportKey takes in a key from elsewhere, in the format of the options. The caller wipes its own
@@ -153,7 +153,7 @@ func (k *Kms) ImportKey(ctx context.Context, key []byte, options ImportKeyOption
 	if v.err != nil {
 		return KeyInfo{}, v.err
 	}
-	return k.keyInfo(ctx, fnImportKey, k.handle, uintptr(unsafe.Pointer(bytesData(key))),
+	return k.keyInfo(ctx, fnImportKey, k.handle(), uintptr(unsafe.Pointer(bytesData(key))),
 		uintptr(len(key)), uintptr(unsafe.Pointer(c)))
 }
 
@@ -173,35 +173,35 @@ func (k *Kms) UnwrapKey(ctx context.Context, token string, options UnwrapKeyOpti
 		owner:      spanOf(options.Owner),
 		aliases:    spansOf(options.Aliases),
 	}
-	return k.keyInfo(ctx, fnUnwrapKey, k.handle, uintptr(unsafe.Pointer(stringData(token))),
+	return k.keyInfo(ctx, fnUnwrapKey, k.handle(), uintptr(unsafe.Pointer(stringData(token))),
 		uintptr(len(token)), uintptr(unsafe.Pointer(c)))
 }
 
 // DescribeKey looks a key up by its UID or an alias.
 // Errors: ErrBadRequest, ErrNotFound, ErrForbidden, ErrUnavailable, ErrInternal (a damaged record).
 func (k *Kms) DescribeKey(ctx context.Context, kid string) (KeyInfo, error) {
-	return k.keyInfo(ctx, fnDescribeKey, k.handle, uintptr(unsafe.Pointer(stringData(kid))),
+	return k.keyInfo(ctx, fnDescribeKey, k.handle(), uintptr(unsafe.Pointer(stringData(kid))),
 		uintptr(len(kid)))
 }
 
 // SetKeyState moves the life of the key with this UID forward. KeyDestroyed erases it for good.
 // Errors: ErrBadRequest (a step back, an unknown state), ErrNotFound, ErrForbidden, ErrUnavailable.
 func (k *Kms) SetKeyState(ctx context.Context, uid string, state KeyState) (KeyInfo, error) {
-	return k.keyInfo(ctx, fnSetKeyState, k.handle, uintptr(unsafe.Pointer(stringData(uid))),
+	return k.keyInfo(ctx, fnSetKeyState, k.handle(), uintptr(unsafe.Pointer(stringData(uid))),
 		uintptr(len(uid)), uintptr(state))
 }
 
 // AddAlias gives the key with this UID another name, for the kid of an issuer.
 // Errors: ErrBadRequest, ErrNotFound, ErrConflict, ErrForbidden, ErrUnavailable.
 func (k *Kms) AddAlias(ctx context.Context, uid, alias string) error {
-	return k.command(ctx, fnAddAlias, k.handle, uintptr(unsafe.Pointer(stringData(uid))),
+	return k.command(ctx, fnAddAlias, k.handle(), uintptr(unsafe.Pointer(stringData(uid))),
 		uintptr(len(uid)), uintptr(unsafe.Pointer(stringData(alias))), uintptr(len(alias)))
 }
 
 // RemoveAlias takes a name away again.
 // Errors: ErrBadRequest, ErrNotFound, ErrForbidden, ErrUnavailable.
 func (k *Kms) RemoveAlias(ctx context.Context, alias string) error {
-	return k.command(ctx, fnRemoveAlias, k.handle, uintptr(unsafe.Pointer(stringData(alias))),
+	return k.command(ctx, fnRemoveAlias, k.handle(), uintptr(unsafe.Pointer(stringData(alias))),
 		uintptr(len(alias)))
 }
 
@@ -214,14 +214,14 @@ const (
 // PublicJWK is the public half of a key, by UID or alias, as a JWK, JSON (RFC 7517 §4), with kid the
 // UID. Errors: ErrBadRequest, ErrNotFound, ErrCryptoFailure (a symmetric key), ErrUnavailable.
 func (k *Kms) PublicJWK(ctx context.Context, kid string) ([]byte, error) {
-	return k.output(ctx, publicJWKSize, fnPublicJWK, k.handle, uintptr(unsafe.Pointer(stringData(kid))),
+	return k.output(ctx, publicJWKSize, fnPublicJWK, k.handle(), uintptr(unsafe.Pointer(stringData(kid))),
 		uintptr(len(kid)))
 }
 
 // PublicJWKS is the public halves of all active RSA keys as a JWK Set, JSON (RFC 7517 §5).
 // Errors: ErrUnavailable.
 func (k *Kms) PublicJWKS(ctx context.Context) ([]byte, error) {
-	jwks, err := k.output(ctx, publicJWKSSize, fnPublicJWKS, k.handle)
+	jwks, err := k.output(ctx, publicJWKSSize, fnPublicJWKS, k.handle())
 	return append([]byte(nil), jwks...), err // which need not hold on to all that room
 }
 
@@ -238,7 +238,7 @@ func (k *Kms) ListKeys(ctx context.Context, options ListKeysOptions) (KeyPage, e
 	if v.err != nil {
 		return KeyPage{}, v.err
 	}
-	list, err := k.object(ctx, fnListKeys, k.handle, uintptr(unsafe.Pointer(c)))
+	list, err := k.object(ctx, fnListKeys, k.handle(), uintptr(unsafe.Pointer(c)))
 	if err != nil {
 		return KeyPage{}, err
 	}

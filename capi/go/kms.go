@@ -15,8 +15,8 @@
 // error in it, too.
 //
 // There is no crypto.Decrypter here, since for an RSA key that is something that returns what was
-// encrypted: the CEK, which nobody is to see. It fits the other way round: keys that are a
-// crypto.Decrypter make a Provider in a few lines.
+// encrypted: the CEK, which nobody is to see. It fits the other way round: Decrypters makes a
+// Provider of keys that are a crypto.Decrypter.
 package jwekms
 
 import (
@@ -27,10 +27,11 @@ import (
 	"unsafe"
 )
 
-// Kms is an open key database, HSMs and providers, and the policy that guards them. Close it; one
-// that is forgotten is closed when the garbage collector finds it.
+// Kms is an open key database, HSMs and providers, and the policy that guards them. Open gives one:
+// every call on another, nil too, is ErrBadRequest. Close it; one that is forgotten is closed when the
+// garbage collector finds it.
 type Kms struct {
-	handle       uintptr
+	opened       uintptr
 	calls        calls
 	hooks        *hooks
 	hasProviders bool
@@ -66,24 +67,40 @@ func Open(options Options) (*Kms, error) {
 }
 
 func newKms(handle uintptr, hooks *hooks, hasProviders, allowsZip bool) *Kms {
-	k := &Kms{handle: handle, hooks: hooks, hasProviders: hasProviders, allowsZip: allowsZip}
+	k := &Kms{opened: handle, hooks: hooks, hasProviders: hasProviders, allowsZip: allowsZip}
 	k.calls.idle = make(chan struct{})
 	hooks.hold()
 	runtime.SetFinalizer(k, func(k *Kms) { go k.Close() }) // closing may wait for an HSM
 	return k
 }
 
+// handle is C's, and 0 where Open gave no Kms.
+func (k *Kms) handle() uintptr {
+	if k == nil {
+		return 0
+	}
+	return k.opened
+}
+
+var errNotOpened = badRequest("the Kms was never opened")
+
 // Close waits for the calls that are running and, if this is the last Kms over what was opened,
-// wipes the keys that it held. Calls that come later get ErrClosed. It must not be called from
-// within a call on the same Kms: by a Provider, OnAudit or OnWarning. A second Close does nothing.
+// wipes the keys that it held and closes the providers that are an io.Closer. Calls that come later
+// get ErrClosed. It must not be called from within a call on the same Kms: by a Provider, OnAudit or
+// OnWarning. A second Close does nothing.
+//
+// Errors: the first that a provider's Close gave, and k is closed all the same; ErrBadRequest (never
+// opened).
 func (k *Kms) Close() error {
+	if k.handle() == 0 {
+		return errNotOpened
+	}
 	if !k.calls.close() {
 		return nil
 	}
 	runtime.SetFinalizer(k, nil)
-	call(fnClose, k.handle)
-	k.hooks.letGo()
-	return nil
+	call(fnClose, k.handle())
+	return k.hooks.letGo()
 }
 
 // OnBehalfOf gives a Kms that acts for a principal, somebody whom the program has authenticated:
@@ -99,7 +116,7 @@ func (k *Kms) OnBehalfOf(principal string) (*Kms, error) {
 	}
 	var acting *Kms
 	err := k.run(context.Background(), func() error {
-		err := try(fnOnBehalfOf, &out.failure, k.handle, uintptr(unsafe.Pointer(stringData(principal))),
+		err := try(fnOnBehalfOf, &out.failure, k.handle(), uintptr(unsafe.Pointer(stringData(principal))),
 			uintptr(len(principal)), uintptr(unsafe.Pointer(&out.handle)),
 			uintptr(unsafe.Pointer(&out.failure)))
 		if err == nil {
@@ -114,6 +131,9 @@ func (k *Kms) OnBehalfOf(principal string) (*Kms, error) {
 func (k *Kms) run(ctx context.Context, body func() error) error {
 	if err := ctx.Err(); err != nil {
 		return err
+	}
+	if k.handle() == 0 {
+		return errNotOpened
 	}
 	if !k.calls.enter() {
 		return ErrClosed

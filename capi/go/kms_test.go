@@ -297,6 +297,34 @@ func TestContext(t *testing.T) {
 	want(t, err, jwekms.ErrNotFound)
 }
 
+// everyMethod fails unless each method of a Kms gives this error.
+func everyMethod(t *testing.T, kms *jwekms.Kms, wanted error, except string) {
+	methods := reflect.TypeOf(kms)
+	for i := 0; i < methods.NumMethod(); i++ {
+		method := methods.Method(i)
+		if method.Name == except {
+			continue
+		}
+		in := []reflect.Value{reflect.ValueOf(kms)}
+		for j := 1; j < method.Type.NumIn(); j++ {
+			in = append(in, reflect.Zero(method.Type.In(j)))
+			if j == 1 && method.Type.In(j) == reflect.TypeOf(&background).Elem() {
+				in[j] = reflect.ValueOf(background)
+			}
+		}
+		out := method.Func.Call(in)
+		err, _ := out[len(out)-1].Interface().(error)
+		if !errors.Is(err, wanted) {
+			t.Errorf("%s: %v", method.Name, err)
+		}
+	}
+}
+
+func TestKmsThatNobodyOpened(t *testing.T) {
+	everyMethod(t, nil, jwekms.ErrBadRequest, "")
+	everyMethod(t, &jwekms.Kms{}, jwekms.ErrBadRequest, "")
+}
+
 // Every method that calls the library says that it is closed, and does not call.
 func TestUseAfterClose(t *testing.T) {
 	kms := open(t, jwekms.Options{})
@@ -309,25 +337,7 @@ func TestUseAfterClose(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	methods := reflect.TypeOf(kms)
-	for i := 0; i < methods.NumMethod(); i++ {
-		method := methods.Method(i)
-		if method.Name == "Close" {
-			continue
-		}
-		in := []reflect.Value{reflect.ValueOf(kms)}
-		for j := 1; j < method.Type.NumIn(); j++ {
-			in = append(in, reflect.Zero(method.Type.In(j)))
-			if j == 1 && method.Type.In(j) == reflect.TypeOf(&background).Elem() {
-				in[j] = reflect.ValueOf(background)
-			}
-		}
-		out := method.Func.Call(in)
-		err, _ := out[len(out)-1].Interface().(error)
-		if !errors.Is(err, jwekms.ErrClosed) {
-			t.Errorf("%s: %v", method.Name, err)
-		}
-	}
+	everyMethod(t, kms, jwekms.ErrClosed, "Close")
 	// The two are closed each.
 	if _, err := acting.CreateKey(background, jwekms.CreateKeyOptions{}); err != nil {
 		t.Error(err)

@@ -23,7 +23,8 @@ type ProviderOptions struct {
 // authorisation, grants and audit as all others.
 //
 // What the keys can do is said by further methods: Unwrapper, Wrapper, ContentDecrypter,
-// ContentEncrypter, PublicKeyer. Three ways lead to a CEK:
+// ContentEncrypter, PublicKeyer. Releaser is told when a key is no longer used. Three ways lead to a
+// CEK:
 //   - An RSA key gives the CEK to the library: Unwrapper. It is then in wiped memory of the library
 //     for one call, and what the provider returned is wiped.
 //   - An RSA key with CEKStays does not: ContentDecrypter decrypts the content, too.
@@ -42,6 +43,12 @@ type ProviderOptions struct {
 // need a timeout of their own. Slices that a method is given are C's: valid during the call, not to
 // be kept, or written to. A method may call a Kms, also the one that called it, but not close that
 // one; and must return: no runtime.Goexit.
+//
+// A Provider that is an io.Closer is the library's once Open has succeeded: it is closed once for each
+// Open, after the last Release, by the Close of the last Kms over it, that of OnBehalfOf included, and
+// on its goroutine, or on any for a Kms that was forgotten. Close may not use a Kms that has this
+// provider. Its error becomes that of Kms.Close; a panic is logged. When Open fails, and from
+// RewrapDatabase and RotateKEK, the provider is still the caller's.
 type Provider interface {
 	// Resolve looks a key up. The kid begins with the prefix; a stranger may have chosen it. The
 	// library asks anew in each call: a provider whose look-ups are slow keeps what it has found, and so
@@ -85,6 +92,16 @@ type ContentEncrypter interface {
 // PublicKeyer is a Provider that shows the public halves of its RSA keys.
 type PublicKeyer interface {
 	PublicKey(ctx context.Context, key *ProvidedKey) (*rsa.PublicKey, error)
+}
+
+// Releaser is a Provider that is told when a key is given back, be it to count, to close a session, or
+// to forget a handle.
+type Releaser interface {
+	// Release comes once for each Resolve that returned a key and no error, with that very key, when
+	// nothing uses it any more, and also where the library did not like what it says. As a rule that is
+	// at the end of the call that resolved it, on its goroutine; but it may be any. A panic is logged, and
+	// changes nothing for the call.
+	Release(key *ProvidedKey)
 }
 
 // ProvidedKey is what a Provider tells of a key. One that contradicts itself is ErrInternal.

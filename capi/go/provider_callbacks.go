@@ -8,6 +8,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"errors"
+	"io"
 	"math/big"
 	"net"
 	"unsafe"
@@ -26,8 +27,16 @@ func makeProviderCallbacks() {
 	callbacks.destroy = purego.NewCallback(onDestroy)
 }
 
+// provider is one that C has, until onDestroy, and the hooks of the Open that gave it.
+type provider struct {
+	Provider
+	hooks *hooks
+}
+
+func providerOf(number uintptr) Provider { return registered.get(number).(*provider).Provider }
+
 // toC gives the table of a provider, registered under c.data: what it does not offer stays NULL.
-func (o *ProviderOptions) toC() (*cProvider, error) {
+func (o *ProviderOptions) toC(h *hooks) (*cProvider, error) {
 	if o.Provider == nil {
 		return nil, badRequest("no Provider")
 	}
@@ -54,7 +63,7 @@ func (o *ProviderOptions) toC() (*cProvider, error) {
 	if _, ok := o.Provider.(PublicKeyer); ok {
 		c.publicJWK = callbacks.publicJWK
 	}
-	c.data = registered.add(o.Provider)
+	c.data = registered.add(&provider{o.Provider, h})
 	return c, nil
 }
 
@@ -105,7 +114,7 @@ func keyOf(number uintptr) *ProvidedKey { return registered.get(number).(*Provid
 func onResolve(data, kid, kidLength uintptr, out *cProvidedKey) uintptr {
 	return provided("Resolve", func(ctx context.Context) error {
 		name := textOf(kid, kidLength)
-		key, err := registered.get(data).(Provider).Resolve(ctx, name)
+		key, err := providerOf(data).Resolve(ctx, name)
 		if err != nil {
 			return err
 		}
@@ -113,6 +122,7 @@ func onResolve(data, kid, kidLength uintptr, out *cProvidedKey) uintptr {
 			return ErrInternal
 		}
 		if err := key.toC(out); err != nil {
+			release(data, key) // C will not
 			return err
 		}
 		out.key = registered.add(key) // until onRelease, which comes for each success
@@ -138,13 +148,33 @@ func (k *ProvidedKey) toC(c *cProvidedKey) error {
 	return nil
 }
 
-func onRelease(_, key uintptr) { registered.remove(key) }
+func onRelease(data, number uintptr) {
+	key := keyOf(number)
+	registered.remove(number)
+	release(data, key)
+}
 
-func onDestroy(data uintptr) { registered.remove(data) }
+func release(data uintptr, key *ProvidedKey) {
+	defer shield("Release")
+	if releaser, ok := providerOf(data).(Releaser); ok {
+		releaser.Release(key)
+	}
+}
+
+func onDestroy(data uintptr) {
+	defer shield("Close")
+	destroyed := registered.get(data).(*provider)
+	registered.remove(data)
+	if closer, ok := destroyed.Provider.(io.Closer); ok {
+		if err := closer.Close(); err != nil && destroyed.hooks.closing == nil {
+			destroyed.hooks.closing = err
+		}
+	}
+}
 
 func onUnwrap(data, key uintptr, wrapped *cProvidedCEK, out uintptr, length *uintptr) uintptr {
 	return provided("Unwrap", func(ctx context.Context) error {
-		cek, err := registered.get(data).(Unwrapper).Unwrap(ctx, keyOf(key), wrapped.toGo())
+		cek, err := providerOf(data).(Unwrapper).Unwrap(ctx, keyOf(key), wrapped.toGo())
 		defer wipe(cek)
 		if err != nil {
 			return err
@@ -162,7 +192,7 @@ func onWrap(data, key uintptr, wanted *cProvidedCEK, cek, out uintptr, length *u
 		if cek != 0 {
 			secret = view(cek, uintptr(wanted.size))
 		}
-		encrypted, err := registered.get(data).(Wrapper).Wrap(ctx, keyOf(key), wanted.toGo(), secret)
+		encrypted, err := providerOf(data).(Wrapper).Wrap(ctx, keyOf(key), wanted.toGo(), secret)
 		if err != nil {
 			return err
 		}
@@ -173,7 +203,7 @@ func onWrap(data, key uintptr, wanted *cProvidedCEK, cek, out uintptr, length *u
 func onDecrypt(data, key uintptr, cek *cProvidedCEK, content *cSealedContent, out uintptr,
 	length *uintptr) uintptr {
 	return provided("DecryptContent", func(ctx context.Context) error {
-		plaintext, err := registered.get(data).(ContentDecrypter).DecryptContent(ctx, keyOf(key),
+		plaintext, err := providerOf(data).(ContentDecrypter).DecryptContent(ctx, keyOf(key),
 			cek.toGo(), &SealedContent{
 				IV:         content.iv.bytes(),
 				AAD:        content.aad.bytes(),
@@ -191,7 +221,7 @@ func onDecrypt(data, key uintptr, cek *cProvidedCEK, content *cSealedContent, ou
 func onEncrypt(data, key uintptr, cek *cProvidedCEK, sealing *cSealing) uintptr {
 	return provided("EncryptContent", func(ctx context.Context) error {
 		content := &SealedContent{IV: sealing.iv.bytes(), AAD: sealing.aad.bytes()}
-		err := registered.get(data).(ContentEncrypter).EncryptContent(ctx, keyOf(key), cek.toGo(),
+		err := providerOf(data).(ContentEncrypter).EncryptContent(ctx, keyOf(key), cek.toGo(),
 			sealing.plaintext.bytes(), content)
 		if err != nil {
 			return err
@@ -211,7 +241,7 @@ func onEncrypt(data, key uintptr, cek *cProvidedCEK, sealing *cSealing) uintptr 
 
 func onPublicJWK(data, key, out uintptr, length *uintptr) uintptr {
 	return provided("PublicKey", func(ctx context.Context) error {
-		public, err := registered.get(data).(PublicKeyer).PublicKey(ctx, keyOf(key))
+		public, err := providerOf(data).(PublicKeyer).PublicKey(ctx, keyOf(key))
 		if err != nil {
 			return err
 		}

@@ -166,58 +166,9 @@ func TestKeysInAnotherProcess(t *testing.T) {
 	}
 }
 
-// decrypter makes a provider of one crypto.Decrypter, as a TPM or a PKCS#11 package gives it.
-type decrypter struct{ key crypto.Decrypter }
-
-func (d decrypter) Resolve(context.Context, string) (*jwekms.ProvidedKey, error) {
-	return &jwekms.ProvidedKey{Type: jwekms.KeyTypeRSA, Bits: d.key.Public().(*rsa.PublicKey).N.BitLen()}, nil
-}
-
-func (d decrypter) PublicKey(context.Context, *jwekms.ProvidedKey) (*rsa.PublicKey, error) {
-	return d.key.Public().(*rsa.PublicKey), nil
-}
-
-func (d decrypter) Unwrap(_ context.Context, _ *jwekms.ProvidedKey, cek *jwekms.WrappedCEK) ([]byte, error) {
-	return unwrap(d.key, cek.Alg, cek.EncryptedKey) // rsa.ErrDecryption is understood
-}
-
-func TestDecrypterAmongAThousandGoroutines(t *testing.T) {
-	private, err := rsa.GenerateKey(rand.Reader, 2048)
-	if err != nil {
-		t.Fatal(err)
-	}
-	before := jwekms.Registered()
-	kms := openWith(t, "d::", decrypter{private})
-	var group sync.WaitGroup
-	for i := 0; i < 1000; i++ {
-		plaintext, good := fmt.Sprint("plaintext ", i), i%2 == 0
-		token := encrypt(t, kms, plaintext, jwekms.EncryptOptions{Key: fmt.Sprint("d::", i)})
-		if !good {
-			dot := strings.IndexByte(token, '.') + 1
-			token = token[:dot] + flip(token[dot:])
-		}
-		group.Add(1)
-		go func() {
-			defer group.Done()
-			got, err := kms.Decrypt(background, token, nil)
-			if good && (err != nil || string(got) != plaintext) {
-				t.Errorf("%q, %v", got, err)
-			}
-			if !good && !errors.Is(err, jwekms.ErrDecryptionFailed) {
-				t.Error(err)
-			}
-		}()
-	}
-	group.Wait()
-	kms.Close()
-	if now := jwekms.Registered(); now != before {
-		t.Errorf("%d things are not released", now-before)
-	}
-}
-
 // faulty is a provider that does as the test says.
 type faulty struct {
-	decrypter
+	jwekms.Decrypters
 	resolve func(ctx context.Context, kid string) (*jwekms.ProvidedKey, error)
 	unwrap  func(ctx context.Context) ([]byte, error)
 }
@@ -226,7 +177,7 @@ func (f *faulty) Resolve(ctx context.Context, kid string) (*jwekms.ProvidedKey, 
 	if f.resolve != nil {
 		return f.resolve(ctx, kid)
 	}
-	return f.decrypter.Resolve(ctx, kid)
+	return f.Decrypters.Resolve(ctx, kid)
 }
 
 func (f *faulty) Unwrap(ctx context.Context, key *jwekms.ProvidedKey, cek *jwekms.WrappedCEK) ([]byte, error) {
@@ -239,7 +190,7 @@ func TestErrorsOfAProvider(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	provider := &faulty{decrypter: decrypter{private}}
+	provider := &faulty{Decrypters: only(private)}
 	kms := openWith(t, "f::", provider)
 	token := encrypt(t, kms, "text", jwekms.EncryptOptions{Key: "f::k"})
 	_, noHost := net.Dial("unix", "/nowhere")
@@ -326,7 +277,7 @@ func TestProviderThatCallsItsKms(t *testing.T) {
 		t.Fatal(err)
 	}
 	type name struct{}
-	provider := &faulty{decrypter: decrypter{private}}
+	provider := &faulty{Decrypters: only(private)}
 	kms := openWith(t, "f::", provider)
 	token := encrypt(t, kms, "text", jwekms.EncryptOptions{Key: "f::k"})
 	inside, closed := make(chan bool, 1), make(chan bool)
@@ -338,7 +289,7 @@ func TestProviderThatCallsItsKms(t *testing.T) {
 		case kid == "f::k" && ctx.Value(name{}) == "outer":
 			kms.DescribeKey(context.WithValue(background, name{}, "inner"), "f::inner")
 		}
-		return provider.decrypter.Resolve(ctx, kid)
+		return provider.Decrypters.Resolve(ctx, kid)
 	}
 	provider.unwrap = func(ctx context.Context) ([]byte, error) {
 		depth++

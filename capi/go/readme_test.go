@@ -4,6 +4,7 @@ package jwekms_test
 
 import (
 	"os"
+	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
@@ -19,7 +20,14 @@ func TestReadmeIsTheExamples(t *testing.T) {
 		}
 		return regexp.MustCompile(`(?m)^[ \t]+`).ReplaceAllString(string(text), "")
 	}
-	examples := read("example_test.go") + read("example_hsm_test.go") + read("example_provider_test.go")
+	names, err := filepath.Glob("example*_test.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	examples := ""
+	for _, name := range names {
+		examples += read(name)
+	}
 	blocks := regexp.MustCompile("(?s)```go\n(.*?)```").FindAllStringSubmatch(read("../../README.md")+read("README.md"), -1)
 	if len(blocks) < 8 {
 		t.Errorf("%d programs", len(blocks))

@@ -27,7 +27,7 @@ type Response struct {
 //
 // The error is nil whenever there is an answer, whatever its status. Errors: ErrUnavailable (memory).
 func (k *Kms) ServiceCall(ctx context.Context, method, target string, body []byte) (*Response, error) {
-	response, err := k.object(ctx, fnServiceCall, k.handle, uintptr(unsafe.Pointer(stringData(method))),
+	response, err := k.object(ctx, fnServiceCall, k.handle(), uintptr(unsafe.Pointer(stringData(method))),
 		uintptr(len(method)), uintptr(unsafe.Pointer(stringData(target))), uintptr(len(target)),
 		uintptr(unsafe.Pointer(bytesData(body))), uintptr(len(body)))
 	if err != nil {

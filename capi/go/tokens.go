@@ -40,10 +40,10 @@ type EncryptOptions struct {
 func (k *Kms) Decrypt(ctx context.Context, token string, options *DecryptOptions) ([]byte, error) {
 	c := options.toC()
 	size := len(token)/4*3 + 1
-	if k.allowsZip {
+	if k != nil && k.allowsZip {
 		size = askSize
 	}
-	return k.output(ctx, size, fnDecrypt, k.handle, uintptr(unsafe.Pointer(stringData(token))),
+	return k.output(ctx, size, fnDecrypt, k.handle(), uintptr(unsafe.Pointer(stringData(token))),
 		uintptr(len(token)), uintptr(unsafe.Pointer(c)))
 }
 
@@ -61,7 +61,7 @@ func (k *Kms) DecryptInto(ctx context.Context, plaintext []byte, token string,
 	}
 	out.length = uintptr(len(plaintext))
 	err := k.run(ctx, func() error {
-		return try(fnDecrypt, &out.failure, k.handle, uintptr(unsafe.Pointer(stringData(token))),
+		return try(fnDecrypt, &out.failure, k.handle(), uintptr(unsafe.Pointer(stringData(token))),
 			uintptr(len(token)), uintptr(unsafe.Pointer(c)), uintptr(unsafe.Pointer(bytesData(plaintext))),
 			uintptr(unsafe.Pointer(&out.length)), uintptr(unsafe.Pointer(&out.failure)))
 	})
@@ -77,7 +77,7 @@ func (k *Kms) DecryptInto(ctx context.Context, plaintext []byte, token string,
 // ErrCryptoFailure, ErrUnavailable.
 func (k *Kms) Encrypt(ctx context.Context, plaintext []byte, options EncryptOptions) (string, error) {
 	c := options.toC()
-	token, err := k.output(ctx, askSize, fnEncrypt, k.handle,
+	token, err := k.output(ctx, askSize, fnEncrypt, k.handle(),
 		uintptr(unsafe.Pointer(bytesData(plaintext))), uintptr(len(plaintext)), uintptr(unsafe.Pointer(c)))
 	return stringOf(token), err
 }
@@ -87,7 +87,7 @@ func (k *Kms) Encrypt(ctx context.Context, plaintext []byte, options EncryptOpti
 func (k *Kms) Reencrypt(ctx context.Context, token string, from *DecryptOptions,
 	to EncryptOptions) (string, error) {
 	cFrom, cTo := from.toC(), to.toC()
-	made, err := k.output(ctx, askSize, fnReencrypt, k.handle,
+	made, err := k.output(ctx, askSize, fnReencrypt, k.handle(),
 		uintptr(unsafe.Pointer(stringData(token))), uintptr(len(token)), uintptr(unsafe.Pointer(cFrom)),
 		uintptr(unsafe.Pointer(cTo)))
 	return stringOf(made), err

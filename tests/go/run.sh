@@ -24,15 +24,15 @@ echo "== $("$oldest" version), without cgo"
 CGO_ENABLED=0 "$oldest" vet ./...
 CGO_ENABLED=0 "$oldest" test -count 1 -bench . -benchtime 20x ./...
 
-# go-jose wants a newer Go than Debian 12's; with that one, its tokens in tests/vectors, which were
-# opened above, have to do.
 cd "$here/gojose"
-newer=go1.24
+with_go_jose() {  # GO MODFILE
+  echo "== $(grep -o 'go-jose/v.*' "$2"), $("$1" version), without cgo"
+  "$here/../again.sh" "$1" mod download -modfile="$2"
+  CGO_ENABLED=0 "$1" vet -modfile="$2" ./...
+  CGO_ENABLED=0 "$1" test -modfile="$2" -count 1 ./...
+}
+with_go_jose "$oldest" go1.19.mod
+newer=go1.24  # for the go-jose of today
 if [[ $(printf '%s\n' "$newer" "$("$go" env GOVERSION)" | sort -V | head -1) == "$newer" ]]; then
-  echo "== go-jose, without cgo"
-  "$here/../again.sh" "$go" mod download
-  CGO_ENABLED=0 "$go" vet ./...
-  CGO_ENABLED=0 "$go" test -count 1 ./...
-else
-  echo "== go-jose: not run, it wants $newer"
+  with_go_jose "$go" go.mod
 fi

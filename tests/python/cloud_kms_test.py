@@ -19,7 +19,7 @@ import jwekms
 sys.path.insert(0, str(ROOT / "examples/custom_provider"))
 import cloud_kms  # noqa: E402
 
-pytestmark = [pytest.mark.processes, pytest.mark.filterwarnings("ignore:.*(fork|Boto3|utcnow).*")]
+pytestmark = pytest.mark.filterwarnings("ignore:.*(fork|Boto3|utcnow).*")
 
 
 @pytest.fixture(scope="module")

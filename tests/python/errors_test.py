@@ -1,6 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
 """Each code is an exception of its own, with text and position."""
-import ctypes
 import pickle
 import sqlite3
 
@@ -106,5 +105,65 @@ def test_out_of_range_numbers_are_not_cut_to_size(kms):
     assert kms.describe_key(uid).state is jwekms.KeyState.ACTIVE and not kms.grants(uid)
     with pytest.raises(jwekms.BadRequest):
         kms.set_key_state(uid, 99)
-    with pytest.raises((ctypes.ArgumentError, TypeError)):
-        kms.set_key_state("x", "active")
+
+
+WRONG_TYPES = {
+    "decrypt": lambda kms, wrong: kms.decrypt(wrong),
+    "decrypt, key": lambda kms, wrong: kms.decrypt("x", key=wrong),
+    "decrypt_into": lambda kms, wrong: kms.decrypt_into("x", wrong),
+    "decrypt_bound": lambda kms, wrong: kms.decrypt_bound(wrong),
+    "encrypt": lambda kms, wrong: kms.encrypt(wrong, "k"),
+    "encrypt, key": lambda kms, wrong: kms.encrypt(b"x", wrong),
+    "encrypt, alg": lambda kms, wrong: kms.encrypt(b"x", "k", alg=wrong),
+    "encrypt, aad": lambda kms, wrong: kms.encrypt(b"x", "k", aad=wrong),
+    "reencrypt": lambda kms, wrong: kms.reencrypt(wrong, "k"),
+    "unwrap_key": lambda kms, wrong: kms.unwrap_key(wrong),
+    "create_key, uid": lambda kms, wrong: kms.create_key(uid=wrong),
+    "create_key, algs": lambda kms, wrong: kms.create_key(algs=wrong),
+    "create_key, aliases": lambda kms, wrong: kms.create_key(aliases=wrong),
+    "create_key, an alias": lambda kms, wrong: kms.create_key(aliases=[wrong]),
+    "import_key": lambda kms, wrong: kms.import_key(wrong),
+    "import_key, passphrase": lambda kms, wrong: kms.import_key("{}", passphrase=wrong),
+    "describe_key": lambda kms, wrong: kms.describe_key(wrong),
+    "set_key_state": lambda kms, wrong: kms.set_key_state(wrong, jwekms.KeyState.ACTIVE),
+    "add_alias": lambda kms, wrong: kms.add_alias("k", wrong),
+    "remove_alias": lambda kms, wrong: kms.remove_alias(wrong),
+    "list_keys": lambda kms, wrong: next(kms.list_keys(prefix=wrong)),
+    "public_jwk": lambda kms, wrong: kms.public_jwk(wrong),
+    "on_behalf_of": lambda kms, wrong: kms.on_behalf_of(wrong),
+    "grant": lambda kms, wrong: kms.grant("k", wrong, jwekms.Permission.DECRYPT),
+    "grants": lambda kms, wrong: kms.grants(wrong),
+    "service_call": lambda kms, wrong: kms.service_call(wrong, "/"),
+    "service_call, target": lambda kms, wrong: kms.service_call("GET", wrong),
+    "service_call, body": lambda kms, wrong: kms.service_call("GET", "/", wrong),
+    "Kms": lambda kms, wrong: jwekms.Kms(wrong),
+    "on_audit": lambda kms, wrong: jwekms.Kms(on_audit=wrong),
+    "on_warning": lambda kms, wrong: jwekms.Kms(on_warning=wrong),
+    "admins": lambda kms, wrong: jwekms.Kms(admins=[wrong]),
+    "providers": lambda kms, wrong: jwekms.Kms(providers=[wrong]),
+    "hsms": lambda kms, wrong: jwekms.Kms(hsms=[wrong]),
+    "slots": lambda kms, wrong: jwekms.Kms(hsms=[jwekms.Hsm("softhsm2", [wrong])]),
+    "doctor": lambda kms, wrong: jwekms.doctor(wrong),
+    "rewrap_database": lambda kms, wrong: jwekms.rewrap_database(wrong, "none.db"),
+    "on_progress": lambda kms, wrong: jwekms.rotate_kek("none.db", on_progress=wrong),
+}
+NOT_GIVEN = {"decrypt, key", "encrypt, alg", "encrypt, aad", "create_key, uid", "create_key, algs",
+             "import_key, passphrase", "list_keys", "service_call, body", "Kms", "on_audit", "on_warning",
+             "on_progress"}  # what None says there
+
+
+@pytest.mark.parametrize("call", WRONG_TYPES)
+def test_wrong_types(kms, call):
+    for wrong in (None, 0, 5, 3 * 10**8, True, [1, 2], object()):
+        if wrong is not None or call not in NOT_GIVEN:
+            with pytest.raises(TypeError):
+                WRONG_TYPES[call](kms, wrong)
+
+
+def test_what_looks_like_the_right_type(kms):
+    for call in (lambda: kms.describe_key(bytearray(b"k")), lambda: jwekms.Kms(providers=[jwekms.Provider]),
+                 lambda: kms.create_key(bits=2048.5),
+                 lambda: kms.set_key_state("k", "active"), lambda: kms.set_key_state("k", 1.0),
+                 lambda: kms.grant("k", "bob", "decrypt")):
+        with pytest.raises(TypeError):
+            call()

@@ -17,7 +17,7 @@ from conftest import forked, seal, tampered
 
 import jwekms
 
-pytestmark = [pytest.mark.processes, pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")]
+pytestmark = pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
 
 HERE = pathlib.Path(__file__).resolve().parent
 fork = multiprocessing.get_context("fork")

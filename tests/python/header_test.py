@@ -10,8 +10,6 @@ from conftest import ROOT
 
 from jwekms import _errors, _structs, _types
 
-pytestmark = pytest.mark.processes
-
 CAPI = ROOT / "capi"
 HEADER = (CAPI / "jwekms.h").read_text() + (CAPI / "jwekms_provider.h").read_text()
 

@@ -2,6 +2,7 @@
 """Providers written in Python: every way to a CEK, what they raise, threads, forks, the end."""
 import gc
 import json
+import logging
 import os
 import subprocess
 import sys
@@ -18,6 +19,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from jwcrypto import jwe, jwk
 
 import jwekms
+from jwekms import _callbacks
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
 
@@ -190,6 +192,10 @@ class Custom(Exception):
     pass
 
 
+class Strange(jwekms.JwekmsError):
+    code = "no status"
+
+
 RAISED = [
     (jwekms.NotFound("x"), jwekms.NotFound, False), (jwekms.Forbidden("x"), jwekms.Forbidden, False),
     (jwekms.Unavailable("x"), jwekms.Unavailable, False),
@@ -198,17 +204,14 @@ RAISED = [
     (MemoryError(), jwekms.Unavailable, True), (Custom("x"), jwekms.InternalError, True),
     (ValueError("x"), jwekms.InternalError, True), (jwekms.JwekmsError("x"), jwekms.InternalError, False),
     (KeyboardInterrupt(), KeyboardInterrupt, False), (SystemExit(0), SystemExit, False),
-    (jwekms.InternalError("x"), jwekms.InternalError, False),
+    (jwekms.InternalError("x"), jwekms.InternalError, False), (Strange(), jwekms.InternalError, False),
 ]
 
 
 @pytest.mark.parametrize("method", ["resolve", "unwrap", "public_jwk"])
 @pytest.mark.parametrize("error,expected,logged", RAISED, ids=lambda each: getattr(type(each), "__name__", ""))
 def test_what_callbacks_raise(rsa, caplog, method, error, expected, logged):
-    def raising(*_):
-        raise error
-
-    provider = type("Spoiled", (Vault,), {method: raising})(rsa)
+    provider = type("Spoiled", (Vault,), {method: raising(error)})(rsa)
     with opened(provider) as kms:
         with pytest.raises(expected) as caught:
             if method == "public_jwk":
@@ -220,6 +223,88 @@ def test_what_callbacks_raise(rsa, caplog, method, error, expected, logged):
             assert kms.describe_key("vault::rsa").bits == 2048  # nothing of it lingers
     assert bool(caplog.records) == logged
     assert provider.held == 0
+
+
+def raising(error):
+    def call(*_):
+        raise error
+
+    return call
+
+
+@pytest.fixture
+def unanswered(monkeypatch):
+    """What was raised into the library."""
+    out = []
+    monkeypatch.setattr(sys, "unraisablehook", lambda each: out.append(each.exc_value))
+    yield out
+
+
+@pytest.fixture(params=["handler", "filter"])
+def raising_log(request):
+    log, handler = logging.getLogger("jwekms"), logging.Handler()
+    if request.param == "handler":
+        handler.emit = raising(ValueError("a handler"))
+    else:
+        handler.addFilter(raising(RecursionError("a filter")))
+    log.addHandler(handler)
+    yield
+    log.removeHandler(handler)
+
+
+@pytest.mark.parametrize("method", ["resolve", "unwrap"])
+@pytest.mark.parametrize("error,expected", [
+    (ConnectionError(), jwekms.Unavailable), (Custom(), jwekms.InternalError),
+])
+def test_an_outage_is_no_bad_token_whatever_the_log_does(rsa, raising_log, unanswered, method, error, expected):
+    events = []
+    provider = type("Spoiled", (Vault,), {method: raising(error)})(rsa)
+    with opened(provider, on_audit=events.append) as kms, pytest.raises(expected):
+        kms.decrypt(seal(rsa, b"payload", kid="vault::rsa"))
+    assert [event.status for event in events] == [expected.code] and not unanswered
+
+
+def test_a_child_that_is_not_ready_decrypts_nothing(rsa, raising_log):
+    provider = type("Spoiled", (Vault,), {"after_fork": raising(ConnectionError())})(rsa)
+    with opened(provider) as kms:
+        def work():
+            with pytest.raises(jwekms.Unavailable):
+                kms.decrypt(seal(rsa, b"payload", kid="vault::rsa"))
+            return 0
+
+        assert os.waitpid(forked(work), 0)[1] == 0
+
+
+def test_a_provider_without_end(rsa, unanswered, caplog):
+    """Wherever in the loop Python's stack ends, the library is answered, and the log has it."""
+    class Endless(Vault):
+        def unwrap(self, key, wrapped):
+            return self.kms.decrypt(token)
+
+    token, events, provider = seal(rsa, b"payload", kid="vault::rsa"), [], Endless(rsa)
+    wrong = {jwekms.Status.UNAVAILABLE, jwekms.Status.INTERNAL_ERROR}
+
+    def work():
+        with pytest.raises((jwekms.Unavailable, jwekms.InternalError)):
+            provider.kms.decrypt(token)
+
+    limit = sys.getrecursionlimit()
+    with opened(provider, on_audit=events.append) as provider.kms, ThreadPoolExecutor(1) as thread:
+        try:
+            for new in (*range(200, 240), 333, 500, 777, 1000):
+                sys.setrecursionlimit(new)
+                thread.submit(work).result()
+                assert {event.status for event in events} <= wrong and not unanswered
+        finally:
+            sys.setrecursionlimit(limit)
+    assert len(events) > 44 and provider.held == 0
+    assert "RecursionError" in caplog.text
+
+
+def test_a_callback_answers_whatever_it_raises():
+    assert _callbacks.callback(raising(RecursionError()), 9)() == 9
+    with pytest.raises(Custom):  # nobody waits for an answer
+        _callbacks.callback(raising(Custom()), None)()
 
 
 def test_decryption_failed_of_unwrap_looks_like_any_other(rsa):
@@ -342,7 +427,6 @@ def test_threads(rsa):
         assert provider.held == 0
 
 
-@pytest.mark.processes
 def test_forks(rsa):
     provider, token = Vault(rsa), seal(rsa, b"payload", kid="vault::rsa")
     with opened(provider) as kms:
@@ -358,6 +442,18 @@ def test_forks(rsa):
         assert kms.decrypt(token) == b"payload"
         assert provider.forks == 0 and provider.ends == 0
     assert provider.ends == 1
+
+
+def test_a_child_is_told_for_each_kms(rsa):
+    provider = Vault(rsa)
+    provider.admins = ["alice"]
+    with opened(provider) as one, jwekms.Kms(providers=[provider]) as two:
+        def work():
+            for kms, forks in ((one, 1), (one.on_behalf_of("alice"), 1), (two, 2), (one, 2)):
+                assert kms.describe_key("vault::rsa").bits == 2048 and provider.forks == forks
+            return 0
+
+        assert os.waitpid(forked(work), 0)[1] == 0
 
 
 def test_the_end(rsa):
@@ -436,7 +532,6 @@ time.sleep(0.1)
 """
 
 
-@pytest.mark.processes
 def test_daemon_threads_at_the_end_of_the_process():
     for _ in range(5):
         done = subprocess.run([sys.executable, "-c", DAEMONS], capture_output=True, text=True, timeout=60)

@@ -11,8 +11,6 @@ import pytest
 import jwekms
 from jwekms import _callbacks, _library
 
-pytestmark = pytest.mark.processes  # a compiler
-
 # A function of the library with a signal just before it: what it calls back first is where Python
 # learns of that.
 SOURCE = """

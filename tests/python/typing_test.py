@@ -3,13 +3,13 @@
 import pathlib
 import subprocess
 import sys
+import types
+import typing
 
 import pytest
 from conftest import ROOT
 
 import jwekms
-
-pytestmark = pytest.mark.processes
 
 PACKAGE = ROOT / "capi/python"
 
@@ -49,6 +49,16 @@ def mypy(*arguments, python="3.9"):
 def test_the_package(python):
     code, text = mypy("-p", "jwekms", python=python)
     assert code == 0, text
+
+
+@pytest.mark.parametrize("name", jwekms.__all__)
+def test_hints_at_run_time(name):
+    thing = getattr(jwekms, name)
+    if not isinstance(thing, type) and not callable(thing):
+        return
+    for each in (thing, *vars(thing).values()):
+        if isinstance(each, (type, types.FunctionType)):
+            typing.get_type_hints(each)
 
 
 def test_the_package_says_that_it_is_typed():

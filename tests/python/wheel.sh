@@ -32,7 +32,8 @@ for python in "${pythons[@]}"; do
   "$env/bin/pip" install --quiet --no-index --no-deps "$wheel"
   # The bare wheel first: it needs nothing else.
   (cd "$work" && "$env/bin/python" - <<'TEST'
-import pathlib, jwekms
+import pathlib, typing, jwekms
+assert typing.get_type_hints(jwekms.Kms.__init__) and typing.get_type_hints(jwekms.Sealed)
 folder = pathlib.Path(jwekms.__file__).parent
 assert jwekms._library.get().path == str(folder / "libjwekms.so.0")
 assert "site-packages" in str(folder) and (folder / "py.typed").exists() and (folder / "LICENSE").exists()

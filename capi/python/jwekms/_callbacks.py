@@ -30,9 +30,10 @@ def raise_escaped() -> None:
 def callback(body: Callable[..., _T], ended: _T) -> Callable[..., _T]:
     """``body``, for the library to call.
 
-    An Exception of its ends in sys.unraisablehook, which prints it, and the library is answered
+    An Exception of its is answered by ``ended``. Where that is None, as there is nothing to answer,
+    it ends in sys.unraisablehook, which prints it; elsewhere the library would take for an answer
     whatever there is in memory. What is no Exception, such as KeyboardInterrupt, comes out of the
-    call that led here, and the library is answered ``ended``.
+    call that led here, and is answered by ``ended``, too.
     """
 
     def call(*arguments: Any) -> _T:
@@ -43,13 +44,21 @@ def callback(body: Callable[..., _T], ended: _T) -> Callable[..., _T]:
                 escaped.error = error
             return body(*arguments)
         except Exception:
-            raise
+            if ended is None:
+                raise
+            return ended
         except BaseException as error:
             escaped.error = error
             return ended
 
     call.__code__ = _without_first_look(call.__code__)
     return call
+
+
+def need_room(levels: int = 32) -> None:
+    """RecursionError now, if no call so deep is left: a callback that cannot begin has no answer."""
+    if levels:
+        need_room(levels - 1)
 
 
 def _look_for_signals() -> None:

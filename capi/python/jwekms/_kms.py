@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import atexit
+import collections.abc
 import ctypes
 import datetime
 import json
@@ -11,26 +12,22 @@ import os
 import time
 import weakref
 from types import TracebackType
-from typing import (
-    TYPE_CHECKING, Any, Callable, Dict, Iterable, Iterator, List, Optional, Sequence, Type, Union,
-)
+from typing import Any, Callable, Dict, Iterable, Iterator, List, Optional, Sequence, Type, Union
 
 from . import _structs
-from ._callbacks import callback, raise_escaped
+from ._callbacks import callback, need_room, raise_escaped
 from ._errors import BufferTooSmall, Status
 from ._library import get as library
 from ._memory import (
-    Handle, Inputs, Name, Place, ask_bound, check, decode, encode, encode_name, get_bound, get_handle,
-    get_text, join, new_error, put, put_list, put_numbers, read_text, run, unsigned, writable,
+    Handle, Inputs, Name, Place, ask_bound, check, decode, demand, encode, encode_name, get_bound,
+    get_handle, get_text, join, new_error, put, put_list, put_numbers, read_text, run, unsigned, writable,
 )
 from ._options import OpenOptions, StrPath, hsm_options, open_options, put_secret
 from ._types import (
     Allow, Finding, Hsm, KeyFormat, KeyInfo, KeyState, KeyType, Permission, Response, Serialization,
     Verdict,
 )
-
-if TYPE_CHECKING:
-    from typing_extensions import Buffer, Unpack
+from ._typing import Buffer, Unpack
 
 Token = Union[str, bytes, bytearray, memoryview]
 
@@ -59,11 +56,12 @@ class Kms:
         with Inputs() as inputs:
             struct, kept = open_options(database_path, options, inputs)
             self._adopt(get_handle(library().open, library().close, ctypes.byref(struct), kept=kept),
-                        zip=bool(struct.policy_flags & Allow.ZIP))
+                        zip=bool(struct.policy_flags & Allow.ZIP), provided=struct.provider_count > 0)
 
-    def _adopt(self, handle: Handle, zip: bool) -> None:
+    def _adopt(self, handle: Handle, zip: bool, provided: bool) -> None:
         self._handle = handle
         self._zip = zip
+        self._provided = provided
         _open.add(self)
         _handles.add(handle)
 
@@ -71,6 +69,8 @@ class Kms:
         handle = self._handle
         if handle is None:
             raise ValueError("the Kms is closed")
+        if self._provided:
+            need_room()
         return handle
 
     def _info(self, function: Any, *arguments: object) -> KeyInfo:
@@ -294,7 +294,7 @@ class Kms:
         acting = Kms.__new__(Kms)
         acting._handle = None
         acting._adopt(get_handle(library().on_behalf_of, library().close, self._ctx(), name,
-                                 len(name), kept=self._ctx().kept), self._zip)
+                                 len(name), kept=self._ctx().kept), self._zip, self._provided)
         return acting
 
     def grant(self, uid: Name, principal: Name, permissions: Permission) -> None:
@@ -367,6 +367,9 @@ def rotate_kek(database_path: StrPath, *, on_progress: Optional[Callable[[int, i
     its name: destroy it with the old copies of the database. ``on_progress`` is told the records that
     are done, and all that there are. Raises as Kms() does, and NotFound, Conflict.
     """
+    if on_progress is not None:
+        demand("on_progress", on_progress, collections.abc.Callable)
+
     def tell(_data: object, done: int, total: int) -> None:
         if on_progress is not None:
             on_progress(done, total)
@@ -401,7 +404,7 @@ def doctor(hsm: Hsm) -> List[Finding]:
 def _token(token: Token) -> bytes:
     if isinstance(token, (str, bytes)):
         return encode(token)
-    return bytes(token)  # no secret: a copy may stay
+    return bytes(memoryview(token))  # no secret: a copy may stay
 
 
 def _no_text(data: Buffer) -> Buffer:
@@ -421,7 +424,7 @@ def _from_key(key: Optional[Name]) -> Any:
 def _to_key(key: Name, alg: Optional[str], enc: Optional[str], aad: Optional[Buffer],
             serialization: Serialization, inputs: Inputs) -> _structs.EncryptOptions:
     options = _structs.new(_structs.EncryptOptions)
-    put(options, key=key, alg=alg, enc=enc)
+    put(options, key=encode(key), alg=alg, enc=enc)
     if aad is not None:
         put_secret(options, "aad", _no_text(aad), inputs)
     options.serialization = unsigned("serialization", serialization)

@@ -4,14 +4,13 @@
 from __future__ import annotations
 
 import ctypes
+import operator
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Iterable, List, Optional, Sequence, Tuple, Type, Union
+from typing import Any, Iterable, List, Optional, Sequence, Tuple, Type, Union
 
 from . import _errors, _structs
 from ._callbacks import escaped, raise_escaped
-
-if TYPE_CHECKING:
-    from typing_extensions import Buffer
+from ._typing import Buffer
 
 # A UID, an alias or a principal. Bytes that are no UTF-8 come and go as lone surrogates, as Python
 # has them in file names (PEP 383).
@@ -20,7 +19,11 @@ Name = Union[str, bytes]
 Place = ctypes.c_char * 0  # a type for each size would be a new class for each
 
 def encode(text: Name) -> bytes:
-    return text if isinstance(text, bytes) else text.encode("utf-8", "surrogateescape")
+    if isinstance(text, bytes):
+        return text
+    if not isinstance(text, str):
+        raise TypeError(f"str or bytes are required, not {type(text).__name__}")
+    return text.encode("utf-8", "surrogateescape")
 
 def decode(data: bytes) -> str:
     return data.decode("utf-8", "surrogateescape")
@@ -113,8 +116,13 @@ def put_list(struct: ctypes.Structure, member: str, one: str, names: Sequence[Na
     setattr(struct, one + "_lens", (ctypes.c_size_t * len(data))(*map(len, data)))
     setattr(struct, one + "_count", len(data))
 
+def demand(name: str, given: object, kind: Any) -> None:
+    if not isinstance(given, kind):
+        raise TypeError(f"{name}: {kind.__name__} is required, not {type(given).__name__}")
+
 def unsigned(name: str, number: int, bits: int = 32, least: int = 0) -> int:
     """A number that ctypes would cut to size without a word."""
+    number = operator.index(number)
     if not least <= number < 1 << bits:
         raise ValueError(f"{name}: {number} is out of range")
     return number

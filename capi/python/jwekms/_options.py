@@ -3,24 +3,21 @@
 
 from __future__ import annotations
 
+import collections.abc
 import ctypes
 import logging
 import os
-from typing import (
-    TYPE_CHECKING, Any, Callable, Iterable, Optional, Sequence, Tuple, TypedDict, Union,
-)
+from typing import Any, Callable, Iterable, Optional, Sequence, Tuple, TypedDict, Union
 
 from . import _structs
 from ._callbacks import callback
 from ._errors import Status
 from ._memory import (
-    Inputs, Name, join, put, put_list, put_numbers, put_place, text_at, unsigned,
+    Inputs, Name, demand, join, put, put_list, put_numbers, put_place, text_at, unsigned,
 )
 from ._provider import Provider, provider_table
 from ._types import Allow, AuditEvent, Hsm, HsmSlot, Permission
-
-if TYPE_CHECKING:
-    from typing_extensions import Buffer
+from ._typing import Buffer
 
 StrPath = Union[str, "os.PathLike[str]"]
 
@@ -80,7 +77,7 @@ def open_options(database_path: Optional[StrPath], options: OpenOptions,
         openssl_properties=options.get("openssl_properties"))
     put_numbers(out, **{name: options.get(name) for name in _NUMBERS})  # type: ignore[arg-type]
     out.policy_flags = unsigned("allow", options.get("allow", Allow.NOTHING))
-    out.on_warning = on_warning = _warning_callback(options.get("on_warning") or _log.warning)
+    out.on_warning = on_warning = _warning_callback(options.get("on_warning"))
     out.on_audit = on_audit = _audit_callback(options.get("on_audit"))
     put_pointers(out, "hsms", "hsm_count",
                  [hsm_options(each, inputs) for each in options.get("hsms") or ()])
@@ -92,6 +89,7 @@ def open_options(database_path: Optional[StrPath], options: OpenOptions,
 
 
 def hsm_options(hsm: Hsm, inputs: Inputs) -> _structs.HsmOptions:
+    demand("hsms", hsm, Hsm)
     out = _structs.new(_structs.HsmOptions)
     put(out, model=hsm.model, init_args=hsm.init_args)
     put_path(out, "module_path", hsm.module_path)
@@ -106,6 +104,7 @@ def hsm_options(hsm: Hsm, inputs: Inputs) -> _structs.HsmOptions:
 
 
 def _slot(slot: HsmSlot, inputs: Inputs) -> _structs.HsmSlot:
+    demand("slots", slot, HsmSlot)
     out = _structs.new(_structs.HsmSlot)
     put(out, token_label=slot.token_label, token_serial=slot.token_serial)
     put_secret(out, "pin", slot.pin, inputs)
@@ -136,9 +135,12 @@ def put_pointers(struct: ctypes.Structure, name: str, count: str, structs: Seque
         setattr(struct, count, len(structs))
 
 
-def _warning_callback(function: Callable[[str], object]) -> Any:
+def _warning_callback(function: Optional[Callable[[str], object]]) -> Any:
+    tell = _log.warning if function is None else function
+    demand("on_warning", tell, collections.abc.Callable)
+
     def call(_data: object, place: Optional[int], size: int) -> None:
-        function(text_at(place, size))
+        tell(text_at(place, size))
 
     return _structs.WarningCallback(callback(call, None))
 
@@ -146,6 +148,7 @@ def _warning_callback(function: Callable[[str], object]) -> Any:
 def _audit_callback(function: Optional[Callable[[AuditEvent], object]]) -> Any:
     if function is None:
         return _structs.AuditCallback()
+    demand("on_audit", function, collections.abc.Callable)
 
     def call(_data: object, event: Any) -> None:
         raw = event.contents

@@ -8,18 +8,17 @@ import dataclasses
 import itertools
 import json
 import logging
-from typing import TYPE_CHECKING, Any, Callable, Dict, Iterable, Optional, Sequence, Union
+from typing import Any, Callable, Dict, Iterable, Optional, Sequence, Union
 
 from . import _structs
 from ._callbacks import callback
 from ._errors import BadRequest, InternalError, JwekmsError, Status
 from ._memory import (
-    Inputs, Name, Place, bytes_at, encode, join, put, put_list, put_numbers, text_at, unsigned, wipe,
+    Inputs, Name, Place, bytes_at, demand, encode, join, put, put_list, put_numbers, text_at, unsigned,
+    wipe,
 )
 from ._types import KeyState, KeyType
-
-if TYPE_CHECKING:
-    from typing_extensions import Buffer
+from ._typing import Buffer
 
 _log = logging.getLogger("jwekms")
 
@@ -136,7 +135,10 @@ class Provider:
         raise NotImplementedError
 
     def after_fork(self) -> None:
-        """Comes before all others in a forked child: connections of the parent's are not its own."""
+        """Comes before all others in a forked child: connections of the parent's are not its own.
+
+        Once in each child for each Kms that was opened with this provider, when that Kms is first used.
+        """
 
     def destroy(self) -> None:
         """Comes last, when the last Kms over this is closed."""
@@ -144,6 +146,7 @@ class Provider:
 
 def provider_table(provider: Provider) -> _structs.Provider:
     """The table of callbacks, which keeps the provider alive."""
+    demand("providers", provider, Provider)
     out = _structs.new(_structs.Provider)
     put(out, prefix=provider.prefix or None)
     put_list(out, "admins", "admin", provider.admins)
@@ -165,15 +168,21 @@ def _answering(method: Callable[..., None]) -> Callable[..., int]:
             method(*arguments)
             return Status.OK
         except JwekmsError as error:
-            return error.code or Status.INTERNAL_ERROR
+            return Status(error.code) or Status.INTERNAL_ERROR
         except (OSError, MemoryError):
-            _log.error("a key provider is out of reach", exc_info=True)
-            return Status.UNAVAILABLE
+            return _logged(Status.UNAVAILABLE, "a key provider is out of reach")
         except Exception:
-            _log.error("a key provider failed", exc_info=True)
-            return Status.INTERNAL_ERROR
+            return _logged(Status.INTERNAL_ERROR, "a key provider failed")
 
     return callback(call, Status.UNAVAILABLE)
+
+
+def _logged(status: Status, what: str) -> Status:
+    try:
+        _log.error(what, exc_info=True)
+    except Exception:
+        pass  # handlers and filters are the program's, and what they raise is no answer
+    return status
 
 
 class _Callbacks:

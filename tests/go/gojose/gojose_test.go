@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Package gojose holds the Go binding to go-jose, both ways. It is a module of its own, so that
-// those who use the binding need no go-jose, and no newer Go for it.
+// those who use the binding need no go-jose. Debian 12's Go takes an older one: go1.19.mod.
 package gojose
 
 import (
@@ -12,6 +12,8 @@ import (
 	"encoding/json"
 	"errors"
 	"path/filepath"
+	"runtime"
+	"strings"
 	"testing"
 
 	jose "github.com/go-jose/go-jose/v4"
@@ -33,6 +35,9 @@ func open(t *testing.T) *jwekms.Kms {
 	t.Cleanup(func() { kms.Close() })
 	return kms
 }
+
+// opensEmpty is false for the go-jose of go1.19.mod, which opens no empty plaintext, not even its own.
+var opensEmpty = !strings.HasPrefix(runtime.Version(), "go1.19")
 
 // each runs a test for each algorithm with keys that both sides have.
 func each(t *testing.T, body func(t *testing.T, kms *jwekms.Kms, public, private jose.JSONWebKey,
@@ -102,6 +107,9 @@ func TestGoJoseDecrypts(t *testing.T) {
 	each(t, func(t *testing.T, kms *jwekms.Kms, _, private jose.JSONWebKey, alg jose.KeyAlgorithm,
 		enc jose.ContentEncryption) {
 		for _, plaintext := range plaintexts {
+			if len(plaintext) == 0 && !opensEmpty {
+				continue
+			}
 			for _, to := range []jwekms.EncryptOptions{{}, {Serialization: jwekms.Flattened, AAD: []byte("aad")}} {
 				to.Key, to.Alg, to.Enc = private.KeyID, string(alg), string(enc)
 				token, err := kms.Encrypt(context.Background(), plaintext, to)
