@@ -189,7 +189,7 @@ typedef struct jwekms_hsm_slot {
 /// For jwekms_hsm_options.flags.
 enum {
   /// With JWEKMS_CEK_IN_HSM, refuse keys that could bring a CEK out: those that may also decrypt or
-  /// sign. Without it each gives a warning.
+  /// sign, or may leave the HSM token. Without it each gives a warning.
   JWEKMS_HSM_FORBID_WEAK_KEYS = 1
 };
 

@@ -66,7 +66,7 @@ struct HsmOptions {
   /// softhsm2, off for the others).
   std::optional<bool> raw_rsa_fallback{};
   /// In the HSM boundary, refuse keys that could bring a CEK out: those that may also decrypt or
-  /// sign. When off, each gives a warning.
+  /// sign, or may leave the HSM token. When off, each gives a warning.
   bool forbid_weak_keys = false;
   /// Principals who may do everything with the keys of this HSM.
   std::vector<std::string> admins{};

@@ -14,9 +14,12 @@ struct Row {
   Fault in_content;
 };
 
-/// Session, login and device codes say nothing about a JWE. GENERAL_ERROR and FUNCTION_FAILED are
-/// what SoftHSM and opencryptoki answer to a bad JWE, and what a broken token answers to all.
-constexpr std::array<Row, 22> rows{{
+constexpr CK_RV token_resource_exceeded = 0x201;  // of PKCS#11 3.0
+
+/// Session, login, device and other codes of the module's own trouble say nothing about a JWE.
+/// GENERAL_ERROR and FUNCTION_FAILED are what SoftHSM and opencryptoki answer to a bad JWE, and
+/// what a broken token answers to all.
+constexpr std::array<Row, 33> rows{{
     {CKR_OK, Fault::none, Fault::none},
     {CKR_GENERAL_ERROR, Fault::suspect, Fault::content},
     {CKR_FUNCTION_FAILED, Fault::suspect, Fault::content},
@@ -39,6 +42,17 @@ constexpr std::array<Row, 22> rows{{
     {CKR_HOST_MEMORY, Fault::exhausted, Fault::exhausted},
     {CKR_DEVICE_MEMORY, Fault::exhausted, Fault::exhausted},
     {CKR_FUNCTION_CANCELED, Fault::exhausted, Fault::exhausted},
+    {CKR_CANCEL, Fault::exhausted, Fault::exhausted},
+    {CKR_FUNCTION_REJECTED, Fault::exhausted, Fault::exhausted},
+    {token_resource_exceeded, Fault::exhausted, Fault::exhausted},
+    {CKR_NEED_TO_CREATE_THREADS, Fault::exhausted, Fault::exhausted},
+    {CKR_CANT_LOCK, Fault::exhausted, Fault::exhausted},
+    {CKR_MUTEX_BAD, Fault::exhausted, Fault::exhausted},
+    {CKR_MUTEX_NOT_LOCKED, Fault::exhausted, Fault::exhausted},
+    {CKR_PIN_INCORRECT, Fault::refused, Fault::exhausted},
+    {CKR_PIN_EXPIRED, Fault::refused, Fault::exhausted},
+    {CKR_PIN_LOCKED, Fault::refused, Fault::exhausted},
+    {CKR_USER_PIN_NOT_INITIALIZED, Fault::refused, Fault::exhausted},
 }};
 
 }  // namespace

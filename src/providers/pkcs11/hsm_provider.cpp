@@ -82,7 +82,6 @@ class HsmProvider final : public KeyProvider {
     const Result<std::shared_ptr<const RsaObject>> rsa = key->rsa_in(*place->slot);
     if (!rsa) return rsa.error();
     const std::string id = write_cek_id(wrapped.enc.id, *nonce, parent.info().uid);
-    const std::lock_guard lock(instance.creating());
     KeyObject object;
     const Result<void> kept = (*rsa)->unwrap_to_token(wrapped, place->label, id, object);
     if (!kept) return kept.error();
@@ -177,7 +176,6 @@ class HsmProvider final : public KeyProvider {
     if (bits != 2048 && bits != 3072 && bits != 4096)
       return bad("an RSA key has 2048, 3072 or 4096 bits");
     if (bits < rsa_min_bits_) return Error{Errc::crypto_failure, 0, "the RSA key is too small"};
-    const std::lock_guard lock(instance.creating());
     KeyObject object;
     const Result<Outcome> outcome = run_making(*place.slot, id, [&](const Session& session) {
       return generate_rsa(*place.slot, session, place.label, id, bits, settings_.boundary, object);
@@ -195,7 +193,6 @@ class HsmProvider final : public KeyProvider {
     if (!request.algs.empty() && request.algs != AlgSet{Alg::dir})
       return bad("the algs do not fit the key");
     const std::string id = write_cek_id(enc.id, nonce, {});
-    const std::lock_guard lock(instance.creating());
     KeyObject object;
     const Result<Outcome> outcome = run_making(*place.slot, id, [&](const Session& session) {
       return generate_aes(*place.slot, session, place.label, id, enc.cek_bytes, object);
@@ -236,16 +233,26 @@ using Pools = std::vector<std::shared_ptr<SlotPool>>;
   return pools;
 }
 
-/// Logs in everywhere. A slot of a pool may be out of reach as long as another one of it is not.
+/// Logs in everywhere. A slot of a pool may be out of reach as long as another one of it is not. A
+/// PIN that is refused ends it where no pool can: another slot may be the same HSM token.
 /// Errors: unavailable.
 [[nodiscard]] Result<void> connect(std::span<const HsmInstance> instances, const Pools& pools,
                                    const WarningSink& warn) {
   std::map<std::string, Error> lost;  // by the slots' UID prefixes
+  const auto is_pooled = [&](const std::string& uid_prefix) {
+    return std::ranges::any_of(pools, [&](const auto& pool) {
+      return std::ranges::any_of(pool->slots(),
+                                 [&](const auto& slot) { return slot->uid_prefix == uid_prefix; });
+    });
+  };
   for (const HsmInstance& instance : instances)
     for (const std::shared_ptr<TokenSlot>& slot : instance.get().slots()) {
       const Result<Outcome> outcome =
           slot->run([](const Session&) -> Result<Step> { return Step{}; });
-      if (!outcome) lost.emplace(instance.get().uid_of(*slot, {}), outcome.error());
+      if (outcome) continue;
+      const std::string uid_prefix = instance.get().uid_of(*slot, {});
+      if (slot->pin_is_refused() && !is_pooled(uid_prefix)) return outcome.error();
+      lost.emplace(uid_prefix, outcome.error());
     }
   const auto find_lost = [&](const std::unique_ptr<SlotPool::Slot>& slot) {
     return lost.find(slot->uid_prefix);

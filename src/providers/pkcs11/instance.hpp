@@ -75,8 +75,6 @@ class Instance {
   [[nodiscard]] const std::shared_ptr<const crypto::Library>& library() const noexcept {
     return library_;
   }
-  /// Held while an object is made, so that two threads do not give out one label.
-  [[nodiscard]] std::mutex& creating() noexcept { return creating_; }
 
  private:
   using Clock = std::chrono::steady_clock;
@@ -95,7 +93,6 @@ class Instance {
   const std::shared_ptr<const crypto::PerProcess<Budgets>> budgets_;
   const WarningSink warn_;
   std::vector<std::shared_ptr<TokenSlot>> slots_;
-  std::mutex creating_;
   std::mutex cache_mutex_;
   std::unordered_map<std::string, Cached> cache_;
 };

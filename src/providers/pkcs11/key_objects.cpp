@@ -13,6 +13,7 @@ constexpr Error ambiguous{Errc::internal_error, 0, "two keys carry this label"};
 constexpr Error no_public_half{Errc::crypto_failure, 0,
                                "the HSM does not tell the public half of this key"};
 constexpr Error taken{Errc::conflict, 0, "the label is taken in this HSM slot"};
+constexpr Error not_there{Errc::internal_error, 0, "the HSM does not find the key that it made"};
 constexpr std::string_view id_mark = "jwekms:";
 
 /// The token objects of one class, with one label unless it is empty.
@@ -170,6 +171,7 @@ Result<Step> check_label_unique(const Session& session, const std::string& label
     count += found.size();
   }
   if (count > 1) return taken;
+  if (count == 0) return not_there;
   return Step{};
 }
 

@@ -66,7 +66,8 @@ struct CekId {
 [[nodiscard]] Result<Step> check_label_free(TokenSlot& slot, const Session& session,
                                             const std::string& label);
 
-/// Whether one key, private or secret, carries the label. Errors: conflict (more).
+/// Whether one key, private or secret, carries the label. Errors: conflict (more), internal_error
+/// (none).
 [[nodiscard]] Result<Step> check_label_unique(const Session& session, const std::string& label);
 
 /// Destroys an object of the token.

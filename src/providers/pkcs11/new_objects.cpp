@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "providers/pkcs11/new_objects.hpp"
 
+#include <algorithm>
+
 #include "providers/pkcs11/cek_object.hpp"
 
 namespace jwekms::pkcs11 {
@@ -32,21 +34,34 @@ Result<Outcome> run_making(TokenSlot& slot, const std::string& id,
 }
 
 Result<Step> check_made(const Session& session, CK_OBJECT_HANDLE object, const std::string& label,
-                        KeyObject& made) {
+                        const std::string& id, KeyObject& made) {
   bool guarded = false;
   const Step checked = check_guarded(session, object, guarded);
   if (checked.rv != CKR_OK) return checked;
   const Step read = read_key_object(session, object, made);
   if (read.rv != CKR_OK) return read;
-  if (!guarded || made.label != label) return not_kept;
+  AttributeReader attributes(session, object);
+  const bool stays = attributes.flag(CKA_TOKEN).value_or(false);
+  const bool is_private = attributes.flag(CKA_PRIVATE).value_or(false);
+  bool serves = true;
+  if (made.is_aes())
+    serves = made.may_encrypt && made.may_decrypt && !made.may_unwrap &&
+             !attributes.flag(CKA_WRAP).value_or(false) &&
+             !attributes.flag(CKA_DERIVE).value_or(false);
+  if (attributes.rv() != CKR_OK) return Step{attributes.rv()};
+  const bool is_named = made.label == label && std::ranges::equal(made.id, id);
+  if (!guarded || !stays || !is_private || !serves || !is_named) return not_kept;
   return check_label_unique(session, label);
 }
 
-Result<Step> generate_rsa(TokenSlot& slot, const Session& session, const std::string& label,
-                          const std::string& id, std::uint32_t bits, CekBoundary boundary,
-                          KeyObject& made) {
-  const Result<Step> label_free = check_label_free(slot, session, label);
-  if (!label_free || label_free->rv != CKR_OK) return label_free;
+namespace {
+
+/// @param bound  with what not every token knows: that it does not recover signed data, which is
+/// the bare private operation too, and that nothing unwrapped with a boundary's key is to be had.
+[[nodiscard]] CK_RV generate_pair(const Session& session, const std::string& label,
+                                  const std::string& id, std::uint32_t bits, CekBoundary boundary,
+                                  bool bound, CK_OBJECT_HANDLE& public_key,
+                                  CK_OBJECT_HANDLE& private_key) {
   constexpr std::uint8_t exponent[] = {1, 0, 1};
   Template public_half;
   public_half.flag(CKA_TOKEN, true);
@@ -68,20 +83,37 @@ Result<Step> generate_rsa(TokenSlot& slot, const Session& session, const std::st
   private_half.flag(CKA_DECRYPT, boundary == CekBoundary::process);
   private_half.flag(CKA_UNWRAP, true);
   private_half.flag(CKA_SIGN, false);
+  CK_BBOOL yes = CK_TRUE;
+  CK_BBOOL no = CK_FALSE;
+  const CK_ATTRIBUTE unwrapped[] = {{CKA_SENSITIVE, &yes, sizeof(yes)},
+                                    {CKA_EXTRACTABLE, &no, sizeof(no)}};
+  if (bound) private_half.flag(CKA_SIGN_RECOVER, false);
+  if (bound && boundary == CekBoundary::hsm)
+    private_half.bytes(CKA_UNWRAP_TEMPLATE,
+                       {reinterpret_cast<const std::uint8_t*>(unwrapped), sizeof(unwrapped)});
   CK_MECHANISM mechanism{CKM_RSA_PKCS_KEY_PAIR_GEN, nullptr, 0};
-  CK_OBJECT_HANDLE public_key = CK_INVALID_HANDLE;
-  CK_OBJECT_HANDLE private_key = CK_INVALID_HANDLE;
-  CK_RV rv = CKR_OK;
-  {
-    const auto alone = hold(session.making);
-    rv = session.f->C_GenerateKeyPair(session.handle, &mechanism, public_half.data(),
+  const auto alone = hold(session.making);
+  return session.f->C_GenerateKeyPair(session.handle, &mechanism, public_half.data(),
                                       public_half.size(), private_half.data(), private_half.size(),
                                       &public_key, &private_key);
-  }
+}
+
+}  // namespace
+
+Result<Step> generate_rsa(TokenSlot& slot, const Session& session, const std::string& label,
+                          const std::string& id, std::uint32_t bits, CekBoundary boundary,
+                          KeyObject& made) {
+  const Result<Step> label_free = check_label_free(slot, session, label);
+  if (!label_free || label_free->rv != CKR_OK) return label_free;
+  CK_OBJECT_HANDLE public_key = CK_INVALID_HANDLE;
+  CK_OBJECT_HANDLE private_key = CK_INVALID_HANDLE;
+  CK_RV rv = generate_pair(session, label, id, bits, boundary, true, public_key, private_key);
+  if (is_inability(rv))
+    rv = generate_pair(session, label, id, bits, boundary, false, public_key, private_key);
   if (rv != CKR_OK) return Step{rv};
   ObjectGuard private_guard(session, private_key, session.making);
   ObjectGuard public_guard(session, public_key, session.making);
-  const Result<Step> checked = check_made(session, private_key, label, made);
+  const Result<Step> checked = check_made(session, private_key, label, id, made);
   if (!checked || checked->rv != CKR_OK) return checked;
   const bool as_asked = made.is_rsa() && made.may_unwrap && !made.may_sign &&
                         made.may_decrypt == (boundary == CekBoundary::process);
@@ -108,11 +140,9 @@ Result<Step> generate_aes(TokenSlot& slot, const Session& session, const std::st
   }
   if (rv != CKR_OK) return Step{rv};
   ObjectGuard guard(session, key, session.making);
-  const Result<Step> checked = check_made(session, key, label, made);
+  const Result<Step> checked = check_made(session, key, label, id, made);
   if (!checked || checked->rv != CKR_OK) return checked;
-  const bool as_asked =
-      made.is_aes() && made.value_bytes == size_in_bytes && made.may_encrypt && made.may_decrypt;
-  if (!as_asked) return not_kept;
+  if (!made.is_aes() || made.value_bytes != size_in_bytes) return not_kept;
   guard.keep();
   return Step{};
 }

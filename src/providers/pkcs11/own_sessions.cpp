@@ -15,13 +15,20 @@ namespace {
 }  // namespace
 
 CK_RV OwnSessions::open(CK_FUNCTION_LIST& f, CK_SLOT_ID slot_id, CK_SESSION_HANDLE& session) {
-  for (;;) {
+  // As many as are out may be given again, and some that others open meanwhile.
+  for (std::size_t tries = count() + 64; tries > 0; --tries) {
     if (const CK_RV rv = open_any(f, slot_id, session); rv != CKR_OK) return rv;
     const std::lock_guard lock(mutex_);
     const auto [place, is_new] = given_again_.try_emplace(session, false);
     if (is_new) return CKR_OK;
     place->second = true;
   }
+  return CKR_DEVICE_ERROR;
+}
+
+std::size_t OwnSessions::count() {
+  const std::lock_guard lock(mutex_);
+  return given_again_.size();
 }
 
 void OwnSessions::close(CK_FUNCTION_LIST& f, CK_SLOT_ID slot_id, CK_SESSION_HANDLE session,

@@ -14,6 +14,7 @@ namespace jwekms::pkcs11 {
 /// other is at work, crashes the token. Thread-safe.
 class OwnSessions {
  public:
+  /// CKR_DEVICE_ERROR: the token gave one handle after another that is in use.
   [[nodiscard]] CK_RV open(CK_FUNCTION_LIST& f, CK_SLOT_ID slot_id, CK_SESSION_HANDLE& session);
 
   /// @param is_lost  the token has said that the session is closed: its handle may be anybody's.
@@ -24,6 +25,7 @@ class OwnSessions {
   void clear() noexcept;
 
  private:
+  [[nodiscard]] std::size_t count();
   std::mutex mutex_;
   /// Whether we were given the handle a second time. That session is never used: the handle's
   /// holder closes it.

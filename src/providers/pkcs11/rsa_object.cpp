@@ -303,7 +303,7 @@ Result<Step> RsaObject::make_token_cek(const Session& session, const WrappedCek&
   if (is_the_tokens(unwrapped.rv)) return Step{unwrapped.rv};
   if (unwrapped.rv != CKR_OK) return unwrapped;
   ObjectGuard guard(session, object, session.making);
-  step = check_made(session, object, label, made);
+  step = check_made(session, object, label, id, made);
   if (!step || step->rv != CKR_OK) return step;
   bool fits = false;
   const Step sized = check_cek_size(session, object, wrapped.enc.cek_bytes, how, fits);

@@ -32,11 +32,14 @@ template <std::size_t N>
   return trimmed;
 }
 
+constexpr CK_ULONG most_slots = 65536;
+
 /// libp11 gives up when a single slot does not answer. Such a slot keeps its place here, without a
 /// name.
 [[nodiscard]] std::vector<Token> read_tokens(CK_FUNCTION_LIST& functions) {
   CK_ULONG count = 0;
   if (functions.C_GetSlotList(CK_TRUE, nullptr, &count) != CKR_OK) return {};
+  if (count > most_slots) return {};
   std::vector<CK_SLOT_ID> ids(count);
   if (functions.C_GetSlotList(CK_TRUE, ids.data(), &count) != CKR_OK) return {};
   ids.resize(std::min<std::size_t>(count, ids.size()));

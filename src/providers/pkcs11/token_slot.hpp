@@ -75,6 +75,9 @@ class TokenSlot {
 
   [[nodiscard]] std::uint64_t number() const noexcept { return settings_.slot.number; }
 
+  /// The token refused its PIN, in this process or in one that shares its tries.
+  [[nodiscard]] bool pin_is_refused() const noexcept { return pin_tries_->refused(); }
+
   /// Model::opens_files.
   [[nodiscard]] bool opens_files() const noexcept { return settings_.opens_files; }
   [[nodiscard]] ScratchPool& scratch() noexcept { return scratch_; }

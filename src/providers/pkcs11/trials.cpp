@@ -159,6 +159,7 @@ Result<Step> try_key_wrap(const Session& session, Progress& progress) {
   CK_ULONG size = wrapped.size();
   rv = session.f->C_WrapKey(session.handle, &mechanism, wrapping, object, wrapped.data(), &size);
   if (rv != CKR_OK) return Step{rv};
+  size = std::min<CK_ULONG>(size, wrapped.size());
   progress = {"C_UnwrapKey, CKM_AES_KEY_WRAP"};
   Template again;
   describe_passing_kek(again);

@@ -67,6 +67,80 @@ TEST_CASE("a kept CEK that can be read or extracted is destroyed, and the call f
   CHECK(decrypt(kms, text) == "x");
 }
 
+TEST_CASE("a kept CEK that does not stay, or serves for something else, is destroyed") {
+  if (!expected().boundary_sha1) return;
+  const faulty::Clean clean;
+  const Kms kms = open(CekBoundary::hsm);
+  const std::string text = warm(kms);
+  const long before = module().token_objects();
+  for (const auto& [attribute, value] : {std::pair{CKA_TOKEN, 0},
+                                         {CKA_PRIVATE, 0},
+                                         {CKA_ENCRYPT, 0},
+                                         {CKA_DECRYPT, 0},
+                                         {CKA_WRAP, 1},
+                                         {CKA_UNWRAP, 1},
+                                         {CKA_DERIVE, 1},
+                                         {CKA_ID, -1}}) {
+    INFO(attribute << " reads " << value);
+    module().reset();
+    module().lie(CKO_SECRET_KEY, attribute, value);
+    CHECK(code(keep(kms, text)) == "internal_error");
+    module().reset();
+    CHECK(module().token_objects() == before);
+    CHECK(Raw().find(CKO_SECRET_KEY, "kept").empty());
+  }
+}
+
+TEST_CASE("what a boundary's key unwraps stays in, where the token keeps to CKA_UNWRAP_TEMPLATE") {
+  const faulty::Clean clean;
+  for (const CekBoundary boundary : faulty::boundaries()) {
+    const Kms kms = open(boundary);
+    const std::string uid = rsa_uid(kms, boundary);
+    const std::string label = uid.substr(prefix().size());
+    const Raw raw;
+    const CK_OBJECT_HANDLE key = raw.find(CKO_PRIVATE_KEY, label).at(0);
+    CHECK_FALSE(raw.flag(key, CKA_SIGN));
+    if (raw.read(key, CKA_SIGN_RECOVER) == CKR_OK) CHECK_FALSE(raw.flag(key, CKA_SIGN_RECOVER));
+    const Bytes wrapped = public_key(kms, uid)->wrap(row(Alg::RSA_OAEP), random_cek(32)).value();
+    CK_RSA_PKCS_OAEP_PARAMS oaep{CKM_SHA_1, CKG_MGF1_SHA1, CKZ_DATA_SPECIFIED, nullptr, 0};
+    CK_MECHANISM mechanism{CKM_RSA_PKCS_OAEP, &oaep, sizeof(oaep)};
+    CK_OBJECT_CLASS secret = CKO_SECRET_KEY;
+    CK_KEY_TYPE aes = CKK_AES;
+    CK_BBOOL no = CK_FALSE, yes = CK_TRUE;
+    CK_ATTRIBUTE readable[] = {{CKA_CLASS, &secret, sizeof(secret)},
+                               {CKA_KEY_TYPE, &aes, sizeof(aes)},
+                               {CKA_TOKEN, &no, sizeof(no)},
+                               {CKA_SENSITIVE, &no, sizeof(no)},
+                               {CKA_EXTRACTABLE, &yes, sizeof(yes)}};
+    CK_OBJECT_HANDLE cek = CK_INVALID_HANDLE;
+    const CK_RV rv =
+        raw.f->C_UnwrapKey(raw.session, &mechanism, key, const_cast<CK_BYTE*>(wrapped.data()),
+                           wrapped.size(), readable, 5, &cek);
+    const bool kept_to = boundary == CekBoundary::hsm &&
+                         expected_column().at("CKA_UNWRAP_TEMPLATE is kept to") == "yes";
+    INFO(pkcs11::name_of(rv));
+    if (kept_to)
+      CHECK(rv == CKR_TEMPLATE_INCONSISTENT);
+    else if (boundary == CekBoundary::hsm)
+      CHECK(rv == CKR_OK);
+    if (rv == CKR_OK) Raw::check(raw.f->C_DestroyObject(raw.session, cek));
+  }
+}
+
+TEST_CASE("a token that knows neither CKA_SIGN_RECOVER nor CKA_UNWRAP_TEMPLATE makes pairs, too") {
+  const faulty::Clean clean;
+  for (const CekBoundary boundary : {CekBoundary::process, CekBoundary::hsm}) {
+    const Kms kms = open(boundary);
+    module().reset();
+    module().inject("C_GenerateKeyPair", 1, CKR_ATTRIBUTE_TYPE_INVALID, 1);
+    const std::string uid = prefix() + "plain-pair";
+    CHECK(code(kms.create_key({.uid = uid})) == "ok");
+    CHECK(module().calls("C_GenerateKeyPair") == 2);
+    module().reset();
+    CHECK(code(kms.set_key_state(uid, KeyState::destroyed)) == "ok");
+  }
+}
+
 TEST_CASE("a pair that is not as its boundary wants it is destroyed, and the call fails") {
   const faulty::Clean clean;
   const std::string uid = prefix() + "not-as-asked";

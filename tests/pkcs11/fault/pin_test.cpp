@@ -96,6 +96,18 @@ TEST_CASE("a wrong PIN is given to the token once for each time it is opened") {
   CHECK(module().calls("C_Login") == 1);
 }
 
+TEST_CASE("a wrong PIN is given to the token once, too, where two instances are that token") {
+  const faulty::Clean clean;
+  Options all;
+  all.on_warning = [](std::string_view) {};
+  for (const CekBoundary boundary : {CekBoundary::process, CekBoundary::hsm}) {
+    all.hsms.push_back(options(boundary));
+    all.hsms.back().slots[0].pin = "13579135";
+  }
+  CHECK(support::code_of(jwekms::open(all)) == "unavailable");
+  CHECK(module().calls("C_Login") == 1);
+}
+
 TEST_CASE("a refused PIN leaves no session open while somebody else uses the token") {
   const faulty::Clean clean;
   const Kms kms = open();

@@ -52,6 +52,26 @@ TEST_CASE("what the token text was to blame for is not tried again, and loads no
   }
 }
 
+TEST_CASE("a module's own trouble is not called a bad token text") {
+  const faulty::Clean clean;
+  constexpr CK_RV token_resource_exceeded = 0x201;
+  for (const CekBoundary boundary : faulty::boundaries()) {
+    const Kms kms = open(boundary);
+    const std::string text = make(kms, rsa_uid(kms, boundary), Alg::RSA_OAEP, Enc::A256GCM, "once");
+    REQUIRE(decrypt(kms, text) == "once");
+    for (const CK_RV rv :
+         {CKR_CANCEL, CKR_FUNCTION_CANCELED, CKR_FUNCTION_REJECTED, token_resource_exceeded,
+          CKR_NEED_TO_CREATE_THREADS, CKR_CANT_LOCK, CKR_MUTEX_BAD, CKR_MUTEX_NOT_LOCKED,
+          CKR_PIN_INCORRECT, CKR_PIN_EXPIRED, CKR_PIN_LOCKED, CKR_USER_PIN_NOT_INITIALIZED}) {
+      INFO(std::hex << rv);
+      module().reset();
+      module().inject(boundary == CekBoundary::hsm ? "C_UnwrapKey" : "C_Decrypt", 1, rv, 1);
+      CHECK(decrypt(kms, text) == "error: unavailable");
+      CHECK(decrypt(kms, text) == "once");
+    }
+  }
+}
+
 TEST_CASE("a failing C_OpenSession is told, and hangs nobody") {
   const faulty::Clean clean;
   fault::Watchdog watchdog;

@@ -230,6 +230,25 @@ TEST_CASE("while a key is made decryptions go on, however long it takes and whoe
   (void)busy.kms.set_key_state(uid, KeyState::destroyed).value();
 }
 
+TEST_CASE("who makes a key waits for another's making no longer than for a session") {
+  const faulty::Clean clean;
+  HsmOptions hsm = options();
+  hsm.session_timeout = 200ms;
+  const Busy busy(hsm);
+  module().delay("C_GenerateKeyPair", 1, 5000, 1);
+  const std::string uid = prefix() + "made-slowly";
+  std::string creation;
+  std::thread maker([&] { creation = support::code_of(busy.kms.create_key({.uid = uid})); });
+  while (module().calls("C_GenerateKeyPair") == 0) std::this_thread::sleep_for(1ms);
+  const Clock::time_point start = Clock::now();
+  CHECK(support::code_of(busy.kms.create_key({.uid = uid + "-2", .type = KeyType::oct})) ==
+        "unavailable");
+  CHECK(Clock::now() - start < 4s);
+  maker.join();
+  CHECK(creation == "ok");
+  (void)busy.kms.set_key_state(uid, KeyState::destroyed).value();
+}
+
 TEST_CASE("who finds all sessions at work is told so in time, and not before") {
   const faulty::Clean clean;
   for (const auto timeout : {0ms, 200ms}) {
