@@ -80,7 +80,8 @@ class Hostile(harness.TestCase):
         for part in (head + b"2;x=" + much, head + b"2\r\n{}\r\n0\r\nX: " + much,
                      head + b"2\r\n{}\r\n0\r\n" + b"".join(b"X%d: %s\r\n" % (i, b"a" * 1000) for i in range(30_000))):
             self.assertIn(self.statuses(part), ([b"400"], []))  # the rest is on its way when it hangs up
-        self.assertLess(memory(), before + 8192)
+        # Any of them kept would be 30 MB. A sanitizer keeps what was freed for a while.
+        self.assertLess(memory(), before + 20_000)
 
     def test_trailers_change_nothing(self):
         body = b"Transfer-Encoding: chunked\r\nConnection: close\r\n\r\n2\r\n{}\r\n0\r\n"
