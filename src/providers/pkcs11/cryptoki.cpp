@@ -18,7 +18,8 @@ constexpr CK_RV token_resource_exceeded = 0x201;  // of PKCS#11 3.0
 
 /// Session, login, device and other codes of the module's own trouble say nothing about a JWE.
 /// GENERAL_ERROR and FUNCTION_FAILED are what SoftHSM and opencryptoki answer to a bad JWE, and
-/// what a broken token answers to all.
+/// what a broken token answers to all. DEVICE_MEMORY is no broken device: a large JWE, or many at a
+/// time, bring it about, and whoever sends them must not have the module loaded again and again.
 constexpr std::array<Row, 33> rows{{
     {CKR_OK, Fault::none, Fault::none},
     {CKR_GENERAL_ERROR, Fault::suspect, Fault::content},

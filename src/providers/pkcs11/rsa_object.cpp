@@ -315,7 +315,7 @@ Result<Step> RsaObject::make_token_cek(const Session& session, const WrappedCek&
   const Step tried = gcm_encrypt(session, object, iv, "aad", {}, sealed);
   secure_wipe(sealed, sizeof(sealed));
   if (tried.rv == CKR_OK) guard.keep();
-  return tried;
+  return is_about_size(tried.rv) ? Step{tried.rv, Phase::content} : tried;
 }
 
 Result<Outcome> RsaObject::try_to_keep(const WrappedCek& wrapped, const std::string& label,
@@ -333,7 +333,7 @@ Result<void> RsaObject::unwrap_to_token(const WrappedCek& wrapped, const std::st
                                         const std::string& id, KeyObject& made) const {
   const Result<Outcome> outcome = try_to_keep(wrapped, label, id, made);
   if (!outcome) return outcome.error();
-  if (is_about_size(outcome->rv)) return wrong_size;
+  if (!outcome->refused && is_about_size(outcome->rv)) return wrong_size;
   if (outcome->refused) return is_the_tokens(outcome->rv) ? cannot_keep : refuse();
   if (!outcome->ok()) return failed;
   return {};

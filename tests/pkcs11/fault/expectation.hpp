@@ -32,10 +32,12 @@ inline Row row_of(CK_RV rv) {
     case CKR_DEVICE_ERROR:
     case CKR_DEVICE_REMOVED:
     case CKR_TOKEN_NOT_PRESENT:
+    case CKR_TOKEN_NOT_RECOGNIZED:
     case CKR_CRYPTOKI_NOT_INITIALIZED:
     case CKR_SLOT_ID_INVALID: return Row::device;
     case CKR_HOST_MEMORY:
     case CKR_DEVICE_MEMORY:
+    case CKR_FUNCTION_CANCELED:
     case CKR_SESSION_COUNT: return Row::full;
     default: return Row::refusal;
   }
@@ -49,6 +51,12 @@ inline bool is_one_of(std::string_view what, std::initializer_list<std::string_v
 inline bool sees_the_text(std::string_view function, bool in_boundary) {
   return is_one_of(function, {"C_Decrypt", "C_UnwrapKey"}) ||
          (in_boundary && is_one_of(function, {"C_DecryptInit", "C_SignInit", "C_Sign"}));
+}
+
+/// Where the size of a CEK that is kept may be refused.
+inline bool tells_the_size(const fault::Fault& fault) {
+  return (fault.code == CKR_WRAPPED_KEY_LEN_RANGE || fault.code == CKR_KEY_SIZE_RANGE) &&
+         is_one_of(fault.function, {"C_UnwrapKey", "C_EncryptInit", "C_Encrypt"});
 }
 
 /// Calls that find the token and log in, before there is an operation to be retried.
@@ -86,6 +94,7 @@ inline std::string wrong_with(const fault::Fault& fault, std::string_view answer
   if (operation.tells_wrong_key && is_one_of(answer, {"crypto_failure", "unsupported_algorithm"}))
     return {};
   if (sees && !operation.probing && !operation.keeps) return may_be({"decryption_failed"});
+  if (operation.keeps && tells_the_size(fault) && answer == "crypto_failure") return {};
   // A trial comes first, with a text of ours: whatever goes wrong with that one is the token's
   // doing.
   if (sees && (operation.keeps || fault.nth > 1))
