@@ -217,8 +217,8 @@ typedef struct jwekms_hsm_options {
   size_t model_len;
   const char* module_path;  ///< Default: the model's usual path.
   size_t module_path_len;
-  /// Handed to C_Initialize as pReserved, for modules that want it (NSS). A module is one for the
-  /// process: what the first to open it says counts for all.
+  /// Handed to C_Initialize as pReserved, for modules that want it (NSS). A module is initialised
+  /// once for the process: HSMs of one module say the same, and the first context counts.
   const char* init_args;
   size_t init_args_len;
   const jwekms_hsm_slot* const* slots;  ///< `slot_count` pointers; one at least.

@@ -53,8 +53,8 @@ struct HsmSlot {
 struct HsmOptions {
   std::string model{};        ///< softhsm2, utimaco, proteccio, crypt2pay, smartcardhsm, other.
   std::string module_path{};  ///< Empty: the model's usual path.
-  /// Handed to C_Initialize as pReserved, for modules that want it (NSS). A module is one for the
-  /// process: what the first to open it says counts for all.
+  /// Handed to C_Initialize as pReserved, for modules that want it (NSS). A module is initialised
+  /// once for the process: HSMs of one module say the same, and the first context counts.
   std::string init_args{};
   std::vector<HsmSlot> slots{};  ///< One at least, each with a number of its own.
   CekBoundary cek_boundary = CekBoundary::process;  ///< Whether CEKs may be in this process.

@@ -151,6 +151,16 @@ TEST_CASE("options that lead nowhere are refused") {
   CHECK(code(hsm) == "unavailable");
 }
 
+TEST_CASE("init arguments are one for a module, and anew when nobody has it") {
+  HsmOptions wrong = options();
+  wrong.init_args = "configdir='/nowhere'";
+  Options both;
+  both.hsms = {options(), wrong};
+  CHECK(support::code_of(jwekms::open(both)) == "bad_request");
+  CHECK(support::code_of(try_open(wrong)) == "unavailable");  // no token of the tests takes these
+  CHECK(support::code_of(try_open(options())) == "ok");
+}
+
 TEST_CASE("tokens are picked by slot id, by serial and by position") {
   CK_SLOT_ID slot_id = 0;
   std::string serial;

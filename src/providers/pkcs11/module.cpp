@@ -72,6 +72,7 @@ std::shared_ptr<Module> Module::get(const std::string& path, const std::string& 
     std::unique_ptr<Module>& place = all.modules[ignored ? path : canonical];
     if (!place) place.reset(new Module(path, init_args, ours));
     module = place.get();
+    if (module->users_ == 0) module->init_args_ = init_args;
     if (module->once_ours_->load()) ours->store(true);
     ++module->users_;
   }

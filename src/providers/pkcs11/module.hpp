@@ -59,7 +59,7 @@ struct SharedToken {
 class Module {
  public:
   /// Loads nothing yet: reload() does.
-  /// @param init_args  count for the first who asks.
+  /// @param init_args  count for the first who asks while nobody has the module.
   /// @param ours  becomes true when we have initialised the module. A forked child that inherits it
   /// set may finalise its own copy of a module that knows nothing of forks.
   [[nodiscard]] static std::shared_ptr<Module> get(const std::string& path,
@@ -116,7 +116,7 @@ class Module {
   void tear_down() noexcept;
 
   const std::string path_;
-  const std::string init_args_;
+  std::string init_args_;  ///< Changes under the registry's lock, while the module has no users.
   const std::shared_ptr<std::atomic<bool>> once_ours_;
   const bool inherited_;  ///< A process that forked this one has initialised it.
   const crypto::ForkMark mark_;
