@@ -419,7 +419,8 @@ class Examination {
       return r;
     if (const Result<void> r = property(
             "CKA_SIGN is off by default",
-            "say CKA_SIGN = false when you make a key for the HSM boundary with other tools",
+            "say CKA_SIGN = false and CKA_SIGN_RECOVER = false when you make a key for the HSM "
+            "boundary with other tools",
             try_sign_default);
         !r)
       return r;
