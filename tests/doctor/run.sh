@@ -44,7 +44,7 @@ expect 2 "--raw-rsa is on or off" "${token[@]}" --raw-rsa yes
 expect 2 "--number takes a number" "${token[@]}" --number one
 expect 2 "--slot-id takes a number" "${token[@]}" --slot-id -1
 expect 2 "variable with the HSM's PIN is not set" "${token[@]}" --pin-env JWEKMS_TEST_NO_SUCH
-expect 3 "out of reach" --model softhsm2 --module "$JWEKMS_TEST_SOFTHSM2_MODULE" --label nobody \
+expect 3 "out of reach: no token" --model softhsm2 --module "$JWEKMS_TEST_SOFTHSM2_MODULE" --label nobody \
   --pin-file "$work/pin"
 expect 3 "cannot be loaded" --model other --module /nonexistent.so --pin-file "$work/pin"
 expect 3 "file with the HSM's PIN cannot be read" "${token[@]}" --pin-file "$work/none"

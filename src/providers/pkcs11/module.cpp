@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <iterator>
 #include <set>
 
 namespace jwekms::pkcs11 {
@@ -97,21 +98,29 @@ SharedToken& Module::shared(CK_SLOT_ID slot) {
   return place->second;
 }
 
-void Module::note_use(const void* owner, CK_SLOT_ID slot) {
+void Module::note_use(SessionPool& pool, CK_SLOT_ID slot) {
   const std::lock_guard lock(uses_mutex_);
-  uses_[owner] = slot;
+  uses_[&pool] = slot;
 }
 
-void Module::forget_use(const void* owner) noexcept {
+void Module::forget_use(SessionPool& pool) noexcept {
   const std::lock_guard lock(uses_mutex_);
-  uses_.erase(owner);
+  uses_.erase(&pool);
+}
+
+std::vector<SessionPool::Idle> Module::take_idle(CK_SLOT_ID slot) {
+  std::vector<SessionPool::Idle> all;
+  const std::lock_guard lock(uses_mutex_);
+  for (const auto& [pool, used] : uses_)
+    if (used == slot) std::ranges::move(pool->take_all(), std::back_inserter(all));
+  return all;
 }
 
 bool Module::others_are_well(CK_SLOT_ID slot) {
   std::set<CK_SLOT_ID> others;
   {
     const std::lock_guard lock(uses_mutex_);
-    for (const auto& [owner, used] : uses_)
+    for (const auto& [pool, used] : uses_)
       if (used != slot) others.insert(used);
   }
   return std::ranges::any_of(others, [this](CK_SLOT_ID other) {

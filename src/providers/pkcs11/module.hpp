@@ -17,6 +17,7 @@
 #include "providers/pkcs11/cryptoki.hpp"
 #include "providers/pkcs11/gate.hpp"
 #include "providers/pkcs11/own_sessions.hpp"
+#include "providers/pkcs11/session_pool.hpp"
 #include "providers/pkcs11/token_list.hpp"
 
 namespace jwekms::pkcs11 {
@@ -84,9 +85,12 @@ class Module {
   [[nodiscard]] SharedToken& shared(CK_SLOT_ID slot);
   [[nodiscard]] std::uint64_t new_epoch() noexcept { return ++last_epoch_; }
 
-  /// Notes that a slot is in use, until the module is taken down. @param owner  whose word that is.
-  void note_use(const void* owner, CK_SLOT_ID slot);
-  void forget_use(const void* owner) noexcept;
+  /// Notes that a slot is in use, until the module is taken down.
+  /// @param pool  of whoever uses it; to be forgotten before it dies.
+  void note_use(SessionPool& pool, CK_SLOT_ID slot);
+  void forget_use(SessionPool& pool) noexcept;
+  /// The sessions of a slot that wait for an operation, whoever uses it: the caller closes them.
+  [[nodiscard]] std::vector<SessionPool::Idle> take_idle(CK_SLOT_ID slot);
   /// Whether a slot other than this one is in use and its token is well: then what ails this one
   /// is not the module's fault.
   [[nodiscard]] bool others_are_well(CK_SLOT_ID slot);
@@ -138,7 +142,7 @@ class Module {
   std::map<CK_SLOT_ID, SharedToken> shared_;
 
   std::mutex uses_mutex_;
-  std::map<const void*, CK_SLOT_ID> uses_;
+  std::map<SessionPool*, CK_SLOT_ID> uses_;
 };
 
 }  // namespace jwekms::pkcs11

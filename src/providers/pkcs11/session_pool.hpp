@@ -82,6 +82,11 @@ class SessionPool {
     idle_.pop_back();
     return idle;
   }
+  /// All that wait: the caller closes them.
+  [[nodiscard]] std::vector<Idle> take_all() {
+    const std::lock_guard lock(mutex_);
+    return replace_idle();
+  }
   /// Takes the session over. False when its epoch is over: the caller closes it.
   [[nodiscard]] bool keep(Idle& idle, std::uint64_t epoch) noexcept {
     const std::lock_guard lock(mutex_);
@@ -93,13 +98,16 @@ class SessionPool {
   [[nodiscard]] std::vector<Idle> begin(std::uint64_t epoch) {
     const std::lock_guard lock(mutex_);
     epoch_ = std::max(epoch_, epoch);  // two threads may come in either order
+    return replace_idle();
+  }
+
+ private:
+  [[nodiscard]] std::vector<Idle> replace_idle() {
     std::vector<Idle> old;
     old.reserve(idle_.capacity());
     old.swap(idle_);
     return old;
   }
-
- private:
   void give_back() {
     {
       const std::lock_guard lock(mutex_);

@@ -11,6 +11,8 @@ using namespace std::chrono_literals;
 using Clock = SessionPool::Clock;
 
 constexpr Error unavailable{Errc::unavailable, 0, "the HSM is out of reach"};
+constexpr Error no_such_token{
+    Errc::unavailable, 0, "the HSM is out of reach: no token fits the options, or more than one"};
 constexpr Error full{Errc::unavailable, 0, "the HSM has no room for the operation"};
 constexpr Error pin_was_refused{Errc::unavailable, 0,
                                 "the HSM refused the PIN; it is not tried again"};
@@ -77,7 +79,7 @@ TokenSlot::TokenSlot(std::shared_ptr<Module> module, const Settings& settings,
 TokenSlot::~TokenSlot() {
   if (mark_.forked()) return;  // sessions and locks are the parent's
   const std::shared_lock gate(module_->gate());
-  module_->forget_use(this);
+  module_->forget_use(pool_);
   if (module_->generation() == 0 || opened_in_ != module_->generation()) return;
   forget_sessions();
   close(anchor_);
@@ -202,12 +204,14 @@ Step TokenSlot::believe_absence(const Session& session) {
 
 Result<TokenSlot::Lease> TokenSlot::acquire() {
   const Clock::time_point until = deadline();
+  bool has_made_room = false;
   for (int attempt = 0;;) {
     SessionPool::Permit permit = pool_.wait(until);
     if (!permit) return busy;
     std::shared_lock gate(module_->gate(), until);
     if (!gate.owns_lock()) return unavailable;
     const std::uint64_t generation = module_->generation();
+    CK_RV rv = CKR_OK;
     Fault fault = generation == 0 ? Fault::device : attach();
     if (fault == Fault::none) {
       const std::uint64_t epoch = session_epoch_;
@@ -218,19 +222,19 @@ Result<TokenSlot::Lease> TokenSlot::acquire() {
       }
       auto copies = std::make_unique<KeyCopies>();
       CK_SESSION_HANDLE session = CK_INVALID_HANDLE;
-      const CK_RV rv = open_session(session);
+      rv = open_session(session);
       if (rv == CKR_OK)
         return Lease(*this, std::move(permit), std::move(gate), {session, std::move(copies)},
                      epoch);
       fault = classify({rv});
-      if (fault == Fault::exhausted) {
-        if (rv == CKR_SESSION_COUNT && pool_.token_is_full()) continue;
-        return full;
-      }
     }
     if (pin_tries_->refused()) return pin_was_refused;
-    if (fault == Fault::exhausted) return full;
-    if (generation != 0 && ++attempt == 2) return unavailable;
+    if (fault == Fault::exhausted) {
+      if (!std::exchange(has_made_room, true) && make_room()) continue;
+      if (rv == CKR_SESSION_COUNT && pool_.token_is_full()) continue;
+      return full;
+    }
+    if (generation != 0 && ++attempt == 2) return is_found_ ? unavailable : no_such_token;
     gate.unlock();
     const CK_SLOT_ID slot = slot_id_;
     if (const Result<void> r = module_->reload_for(slot, generation, patience_, until); !r)
@@ -246,6 +250,7 @@ Fault TokenSlot::attach() {
   if (attached_.load() == generation) return Fault::none;
   if (pin_tries_->refused()) return Fault::refused;
   const std::optional<Token> token = find_token();
+  is_found_ = token.has_value();
   if (!token) return Fault::device;
   slot_id_ = token->slot_id;
   shared_ = &module_->shared(slot_id_);
@@ -270,7 +275,7 @@ Fault TokenSlot::attach() {
   known_.clear();
   for (const Token& listed : module_->tokens()) known_.push_back({listed.label, listed.serial});
   attached_ = generation;
-  module_->note_use(this, slot_id_);
+  module_->note_use(pool_, slot_id_);
   patience_.reset();
   return Fault::none;
 }
@@ -358,6 +363,13 @@ CK_RV TokenSlot::log_in(CK_SESSION_HANDLE session) {
 void TokenSlot::close(const SessionPool::Idle& idle, bool is_lost) const noexcept {
   const auto alone = hold(idle.copies->made_any() ? &shared_.load()->objects : nullptr);
   close(idle.session, is_lost);
+}
+
+/// Where the token is full of sessions that wait for an operation of somebody else in this process.
+bool TokenSlot::make_room() {
+  const std::vector<SessionPool::Idle> idle = module_->take_idle(slot_id_);
+  for (const SessionPool::Idle& one : idle) close(one);
+  return !idle.empty();
 }
 
 void TokenSlot::forget_sessions() {

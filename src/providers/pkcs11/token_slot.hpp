@@ -149,6 +149,7 @@ class TokenSlot {
   [[nodiscard]] bool is_logged_in(CK_SESSION_HANDLE session) const;
   void close(CK_SESSION_HANDLE session, bool is_lost = false) const noexcept;
   void close(const SessionPool::Idle& idle, bool is_lost = false) const noexcept;
+  [[nodiscard]] bool make_room();
   void forget_sessions();
   [[nodiscard]] bool is_well() const;
   [[nodiscard]] bool login_lasted(const Session& session);
@@ -170,6 +171,7 @@ class TokenSlot {
   std::atomic<CK_SLOT_ID> slot_id_ = CK_UNAVAILABLE_INFORMATION;
   std::atomic<SharedToken*> shared_ = nullptr;    ///< Of the slot; set when attached.
   CK_SESSION_HANDLE anchor_ = CK_INVALID_HANDLE;  ///< Holds the login; never used for more.
+  std::atomic<bool> is_found_ = true;             ///< When it was last looked for.
   std::uint64_t opened_in_ = 0;  ///< Generation that the anchor and the pool's sessions are of.
   std::atomic<std::uint64_t> session_epoch_ = 0;
 };

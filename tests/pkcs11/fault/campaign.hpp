@@ -53,6 +53,7 @@ class Module {
     JWEKMS_FAULT_FIND(delay)
     JWEKMS_FAULT_FIND(lie)
     JWEKMS_FAULT_FIND(find_more)
+    JWEKMS_FAULT_FIND(most_sessions)
     JWEKMS_FAULT_FIND(clear_rules)
     JWEKMS_FAULT_FIND(struck)
     JWEKMS_FAULT_FIND(effects)
@@ -85,6 +86,7 @@ class Module {
   decltype(&jwekms_fault_delay) delay;
   decltype(&jwekms_fault_lie) lie;
   decltype(&jwekms_fault_find_more) find_more;
+  decltype(&jwekms_fault_most_sessions) most_sessions;
   decltype(&jwekms_fault_clear_rules) clear_rules;
   decltype(&jwekms_fault_struck) struck;
   decltype(&jwekms_fault_effects) effects;

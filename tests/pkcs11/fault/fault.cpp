@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <array>
 #include <chrono>
+#include <cstdint>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -155,6 +156,7 @@ struct State {
   std::vector<Rule> rules;
   std::vector<Lie> lies;
   CK_ULONG found_more = 0;
+  std::size_t most_sessions = SIZE_MAX;
   unsigned long newest = 0;  // rule, and
   unsigned long struck = 0;  // how often it has
   unsigned effects = JWEKMS_FAULT_SESSION | JWEKMS_FAULT_LOGIN | JWEKMS_FAULT_LIBRARY;
@@ -546,6 +548,8 @@ CK_RV forward(A... a) {
       }
     }
     verdict = judge(id, slot);
+    if constexpr (id == id_C_OpenSession)
+      if (all.sessions.size() >= all.most_sessions) verdict.rv = CKR_SESSION_COUNT;
   }
   if (all.watcher) all.watcher(names[id], 1, all.watcher_context);
   if (verdict.delay_ms) std::this_thread::sleep_for(std::chrono::milliseconds(verdict.delay_ms));
@@ -633,6 +637,7 @@ EXPORT void jwekms_fault_reset(void) {
   state().rules.clear();
   state().lies.clear();
   state().found_more = 0;
+  state().most_sessions = SIZE_MAX;
   state().calls = {};
   state().overlaps = 0;
   state().struck = 0;
@@ -644,11 +649,17 @@ EXPORT void jwekms_fault_clear_rules(void) {
   state().rules.clear();
   state().lies.clear();
   state().found_more = 0;
+  state().most_sessions = SIZE_MAX;
 }
 
 EXPORT void jwekms_fault_lie(unsigned long object_class, unsigned long attribute, int value) {
   const Lock lock(state().mutex);
   state().lies.push_back({object_class, attribute, value});
+}
+
+EXPORT void jwekms_fault_most_sessions(unsigned long count) {
+  const Lock lock(state().mutex);
+  state().most_sessions = count;
 }
 
 EXPORT void jwekms_fault_find_more(unsigned long count) {

@@ -41,6 +41,8 @@ int jwekms_fault_delay(const char* function, unsigned nth, unsigned delay_ms, un
 void jwekms_fault_lie(unsigned long object_class, unsigned long attribute, int value);
 /* Or it gives more objects than C_FindObjects has asked for: so many more. */
 void jwekms_fault_find_more(unsigned long count);
+/* Or it has no room for more sessions than so many: CKR_SESSION_COUNT. */
+void jwekms_fault_most_sessions(unsigned long count);
 
 /* Takes all rules away; counts and log stay. */
 void jwekms_fault_clear_rules(void);

@@ -86,6 +86,24 @@ TEST_CASE("as many sessions as allowed serve many threads, and no more") {
   CHECK(watch.most_sessions == others + 3 + 1);  // one more holds the login
 }
 
+TEST_CASE("a token full of sessions that wait elsewhere in the process has room") {
+  const faulty::Clean clean;
+  const Busy one(options()), other(options());
+  // Each holds a session for its login, and one that waits.
+  module().most_sessions(static_cast<unsigned long>(module().sessions()));
+  {
+    const Result<Kms> third = try_open(options());
+    REQUIRE(support::code_of(third) == "ok");
+    CHECK(decrypt(*third, one.text) == "served");
+    for (int round = 0; round < 3; ++round) {
+      CHECK(decrypt(one.kms, one.text) == "served");
+      CHECK(decrypt(other.kms, other.text) == "served");
+    }
+    CHECK(decrypt(*third, one.text) == "served");
+  }
+  CHECK(module().calls("C_Initialize") == 0);
+}
+
 TEST_CASE("after a reload one searches at a time, and nobody during a login or a copy") {
   // opencryptoki shows a key twice to searches that came at once, for as long as it is initialised.
   const faulty::Clean clean;
