@@ -84,7 +84,6 @@ class ObjectGuard {
     const auto alone = hold(alone_);
     if (session_.f->C_DestroyObject(session_.handle, object_) != CKR_OK) session_.spoiled = true;
   }
-  [[nodiscard]] CK_OBJECT_HANDLE get() const noexcept { return object_; }
   void keep() noexcept { object_ = CK_INVALID_HANDLE; }
 
  private:

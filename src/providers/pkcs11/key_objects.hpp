@@ -98,7 +98,6 @@ class Locator {
   [[nodiscard]] bool is_for(const KeyObject& key) const {
     return key.object_class == object_class_ && identity(key) == identity_;
   }
-  [[nodiscard]] const std::string& label() const noexcept { return label_; }
 
  private:
   /// What stays the same as long as it is the same key: the modulus, or CKA_ID.

@@ -21,14 +21,14 @@ constexpr Named mechanisms[] = {
     {"CKM_AES_KEY_GEN", CKM_AES_KEY_GEN},
     {"CKM_AES_GCM", CKM_AES_GCM},
     {"CKM_AES_KEY_WRAP", CKM_AES_KEY_WRAP},
-    {"CKM_SHA_1_HMAC", CKM_SHA_1_HMAC},
-    {"CKM_SHA256_HMAC", CKM_SHA256_HMAC},
+    {"CKM_AES_KEY_WRAP_PAD", CKM_AES_KEY_WRAP_PAD},
+    {"CKM_SHA256", CKM_SHA256},
 };
 
 constexpr Named uses[] = {
     {"encrypt", CKF_ENCRYPT}, {"decrypt", CKF_DECRYPT},   {"wrap", CKF_WRAP},
     {"unwrap", CKF_UNWRAP},   {"generate", CKF_GENERATE}, {"generate pair", CKF_GENERATE_KEY_PAIR},
-    {"sign", CKF_SIGN},
+    {"digest", CKF_DIGEST},
 };
 
 /// Text as Cryptoki has it: of fixed size, padded, and whatever the token has put there. What is

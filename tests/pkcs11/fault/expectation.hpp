@@ -50,7 +50,7 @@ inline bool is_one_of(std::string_view what, std::initializer_list<std::string_v
 /// The calls that see what came in a token text. Within the HSM boundary that is the CEK too.
 inline bool sees_the_text(std::string_view function, bool in_boundary) {
   return is_one_of(function, {"C_Decrypt", "C_UnwrapKey"}) ||
-         (in_boundary && is_one_of(function, {"C_DecryptInit", "C_SignInit", "C_Sign"}));
+         (in_boundary && is_one_of(function, {"C_DecryptInit"}));
 }
 
 /// Where the size of a CEK that is kept may be refused.
