@@ -166,18 +166,20 @@ void SlotHealth::served(Claim claim) noexcept {
   silent_until_ = 0;
 }
 
-SlotPool::Slot* SlotPool::Turn::next() {
+SlotPool::Slot* SlotPool::Turn::next(bool lost_too) {
   const std::size_t count = pool_.slots_.size();
-  for (const bool lost_too : {false, true})
+  for (const bool needed : {false, true}) {
+    if (needed && !lost_too) break;
     for (std::size_t i = 0; i < count; ++i) {
       const std::size_t index = (first_ + i) % count;
       if (asked_[index]) continue;
       slot_ = pool_.slots_[index].get();
-      claim_ = lost_too ? SlotHealth::Claim::necessity : slot_->health.claim(Clock::now());
+      claim_ = needed ? SlotHealth::Claim::necessity : slot_->health.claim(Clock::now());
       if (claim_ == SlotHealth::Claim::none) continue;
       asked_[index] = true;
       return slot_;
     }
+  }
   return nullptr;
 }
 
@@ -222,18 +224,18 @@ Result<std::shared_ptr<SlotPool>> SlotPool::make(const HsmPool& options,
 }
 
 Result<std::shared_ptr<const Key>> SlotPool::resolve(const std::string& label) const {
-  const Clock::time_point now = Clock::now();
   Known& known = known_.get();
   {
     const std::lock_guard lock(known.mutex);
     const auto found = known.keys.find(label);
-    if (found != known.keys.end() && now < found->second.good_until) return found->second.key;
+    if (found != known.keys.end() && Clock::now() < found->second.good_until)
+      return found->second.key;
   }
   Result<std::shared_ptr<const Key>> key = look_up(label);
   const std::lock_guard lock(known.mutex);
   if (known.keys.size() >= cache_entries) known.keys.clear();
   if (key && (*key)->info().type == KeyType::rsa)
-    known.keys[label] = {*key, now + cache_time};
+    known.keys[label] = {*key, Clock::now() + cache_time};
   else
     known.keys.erase(label);
   return key;
@@ -245,7 +247,7 @@ Result<std::shared_ptr<const Key>> SlotPool::look_up(const std::string& label) c
   std::shared_ptr<const HsmKey> reference;
   std::optional<Error> refused;
   Turn turn(*this, 0);
-  while (const Slot* slot = turn.next()) {
+  while (const Slot* slot = turn.next(!reference)) {
     Result<std::shared_ptr<const HsmKey>> key =
         reference ? key_in(*slot, label, reference->rsa()->public_key().n())
                   : slot->instance.get().resolve(slot->uid_prefix + label);

@@ -89,8 +89,8 @@ class SlotPool : public std::enable_shared_from_this<SlotPool> {
    public:
     Turn(const SlotPool& pool, std::size_t first)
         : pool_(pool), first_(first), asked_(pool.slots_.size()) {}
-    /// Null when nobody is left.
-    [[nodiscard]] Slot* next();
+    /// Null when nobody is left. @param lost_too  those that were passed over lately, in the end.
+    [[nodiscard]] Slot* next(bool lost_too = true);
     /// Takes note of how the last one failed; false where the failure is an answer.
     [[nodiscard]] bool passes_over(const Error& error);
     /// The last one has answered.

@@ -203,6 +203,24 @@ TEST_CASE("a pool spreads the load over its slots") {
   }
 }
 
+TEST_CASE("a slot that was passed over is not asked for keys that another has") {
+  std::vector<std::string> labels;
+  for (int i = 0; i < 10; ++i) labels.push_back("many-" + std::to_string(i));
+  for (const std::string& label : labels) tokens().one.add(label, *support::rsa_key());
+  const std::string text = token_for(first + "replica");
+  const Kms kms = jwekms::open(two_slots()).value();
+  {
+    const Dead dead(tokens().two);
+    // It is tried ever more seldom, every few seconds in the end.
+    for (const auto end = Clock::now() + 3s; Clock::now() < end;)
+      CHECK(decrypt(kms, text) == "pool");
+    const auto before = faults().struck();
+    for (const std::string& label : labels) CHECK(kms.public_jwk(first + label));
+    CHECK(faults().struck() < before + labels.size());
+  }
+  for (const std::string& label : labels) tokens().one.remove(label);
+}
+
 TEST_CASE("a dead slot is passed over, and taken back") {
   for (const CekBoundary boundary : {CekBoundary::process, CekBoundary::hsm})
     for (const Token* token : {&tokens().one, &tokens().two}) {
