@@ -128,7 +128,7 @@ class HsmProvider final : public KeyProvider {
     const bool searched = outcome && outcome->ok();
     if (searched)
       outcome = place->slot->run([&](const Session& session) -> Result<Step> {
-        if (settings_.reserved->is(*place->slot, place->label)) return reserved_key;
+        if (settings_.reserved->is(*place->slot, uid, place->label)) return reserved_key;
         return destroy_key(*place->slot, session, object);
       });
     // Gone since the search: by a first attempt whose answer was lost, or by somebody else.

@@ -130,7 +130,7 @@ KeyInfo Instance::info_of(TokenSlot& slot, const KeyObject& object) const {
       object.value_bytes == 0 && id.enc ? row(*id.enc).cek_bytes : object.value_bytes;
   info.bits = static_cast<std::uint32_t>(bytes * 8);
   info.algs = {Alg::dir};
-  const bool reserved = settings_.reserved->is(slot, object.label);
+  const bool reserved = settings_.reserved->is(slot, info.uid, object.label);
   info.may_decrypt = object.may_decrypt && !reserved;
   info.may_encrypt = object.may_encrypt && !reserved;
   return info;
@@ -190,7 +190,7 @@ Result<std::shared_ptr<const HsmKey>> Instance::make_key(const std::shared_ptr<T
                                                  settings_.raw_rsa_fallback, settings_.boundary);
     return make_rsa_key(library_, std::move(info), std::move(rsa), settings_.boundary);
   }
-  if (settings_.reserved->is(*slot, object.label)) return reserved_key;
+  if (settings_.reserved->is(*slot, info.uid, object.label)) return reserved_key;
   if (!object.is_aes()) return Error{Errc::crypto_failure, 0, "the HSM key is neither RSA nor AES"};
   std::shared_ptr<crypto::EncryptionBudget> budget =
       budgets_->get().of(info.uid, slot->token(), object.label);

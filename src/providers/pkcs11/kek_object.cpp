@@ -137,6 +137,7 @@ Result<void> KekObject::prepare(ReservedKey& reserved, const WarningSink& warn) 
     way_ = &way;
     const Result<Instance::Place> place = place_();
     if (!place) return place.error();
+    reserved.uid = uid_;
     reserved.token = place->slot->token();
     reserved.label = place->label;
     if (!guarded && warn)

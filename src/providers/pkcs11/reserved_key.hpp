@@ -2,6 +2,7 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 
 #include "jwekms/result.hpp"
 #include "providers/pkcs11/token_slot.hpp"
@@ -15,12 +16,14 @@ inline constexpr Error reserved_key{Errc::forbidden, 0,
 /// leads to it and however its slot is described, and is not destroyed here. Written once, before
 /// anybody else has it.
 struct ReservedKey {
+  std::string uid{};  ///< Empty: there is none. An HSM that takes another's place has its UIDs.
   TokenSlot::Name token{};
-  std::string label{};  ///< Empty: there is none.
+  std::string label{};
 
   /// @param slot  has run an operation in this process: before, nobody knows its token.
-  [[nodiscard]] bool is(TokenSlot& slot, const std::string& other_label) const {
-    return !label.empty() && label == other_label && slot.token() == token;
+  [[nodiscard]] bool is(TokenSlot& slot, std::string_view its_uid,
+                        const std::string& its_label) const {
+    return !uid.empty() && (uid == its_uid || (label == its_label && slot.token() == token));
   }
 };
 
