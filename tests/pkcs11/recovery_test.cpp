@@ -157,6 +157,10 @@ TEST_CASE("init arguments are one for a module, and anew when nobody has it") {
   Options both;
   both.hsms = {options(), wrong};
   CHECK(support::code_of(jwekms::open(both)) == "bad_request");
+  const support::TempDir dir;
+  std::filesystem::create_symlink(std::filesystem::canonical(wrong.module_path), dir.file("link"));
+  both.hsms[1].module_path = dir.file("link");
+  CHECK(support::code_of(jwekms::open(both)) == "bad_request");
   CHECK(support::code_of(try_open(wrong)) == "unavailable");  // no token of the tests takes these
   CHECK(support::code_of(try_open(options())) == "ok");
 }

@@ -281,7 +281,7 @@ Result<std::vector<std::shared_ptr<KeyProvider>>> open_hsms(
     std::span<const HsmPool> pool_options, const std::shared_ptr<core::EncryptionCounter>& counter,
     const WarningSink& warn, const Policy& policy) {
   std::vector<HsmInstance> instances;
-  std::map<std::string, std::string> init_args;  // a module is initialised once for all
+  std::map<std::string, InstanceSettings> first_of;  // by their modules
   const auto reserved = std::make_shared<ReservedKey>();
   const auto budgets = std::make_shared<const crypto::PerProcess<Budgets>>(
       [counter](Budgets*, std::shared_ptr<const crypto::ForkMark> mark) {
@@ -293,9 +293,12 @@ Result<std::vector<std::shared_ptr<KeyProvider>>> open_hsms(
     Result<InstanceSettings> settings =
         read_settings(options[i], static_cast<std::uint32_t>(before));
     if (!settings) return settings.error();
-    const auto [said, is_first] = init_args.try_emplace(settings->module_path, settings->init_args);
-    if (said->second != settings->init_args)
+    // A module is initialised once for all who use it.
+    const InstanceSettings& first =
+        first_of.try_emplace(Module::canonical(settings->module_path), *settings).first->second;
+    if (first.init_args != settings->init_args)
       return bad("two HSMs of one module have different init arguments");
+    settings->module_is_ours = first.module_is_ours;
     settings->reserved = reserved;
     instances.emplace_back(library, *std::move(settings), budgets, warn);
   }

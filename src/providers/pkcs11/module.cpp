@@ -62,15 +62,20 @@ Module::Module(std::string path, std::string init_args, std::shared_ptr<std::ato
       once_ours_(std::move(ours)),
       inherited_(once_ours_->load()) {}
 
+std::string Module::canonical(const std::string& path) {
+  std::error_code failed;
+  const std::string name = std::filesystem::weakly_canonical(path, failed).string();
+  return failed ? path : name;
+}
+
 std::shared_ptr<Module> Module::get(const std::string& path, const std::string& init_args,
                                     const std::shared_ptr<std::atomic<bool>>& ours) {
-  std::error_code ignored;
-  const std::string canonical = std::filesystem::weakly_canonical(path, ignored).string();
+  const std::string name = canonical(path);
   Registry& all = registry();
   Module* module = nullptr;
   {
     const std::lock_guard lock(all.mutex);
-    std::unique_ptr<Module>& place = all.modules[ignored ? path : canonical];
+    std::unique_ptr<Module>& place = all.modules[name];
     if (!place) place.reset(new Module(path, init_args, ours));
     module = place.get();
     if (module->users_ == 0) module->init_args_ = init_args;

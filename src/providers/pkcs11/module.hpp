@@ -59,6 +59,9 @@ struct SharedToken {
 /// stays loaded for good (modules leave threads and exit handlers behind).
 class Module {
  public:
+  /// Modules are shared by this name of their files.
+  [[nodiscard]] static std::string canonical(const std::string& path);
+
   /// Loads nothing yet: reload() does.
   /// @param init_args  count for the first who asks while nobody has the module.
   /// @param ours  becomes true when we have initialised the module. A forked child that inherits it
