@@ -74,6 +74,7 @@ CK_RV find_objects(const Session& session, Template& wanted, std::vector<CK_OBJE
   const std::lock_guard alone(*session.objects);
   CK_RV rv = session.f->C_FindObjectsInit(session.handle, wanted.data(), wanted.size());
   if (rv != CKR_OK) return rv;
+  const bool was_spoiled = std::exchange(session.spoiled, true);  // until the search has ended
   for (;;) {
     CK_ULONG count = 0;
     rv = session.f->C_FindObjects(session.handle, batch.data(), batch.size(), &count);
@@ -84,6 +85,7 @@ CK_RV find_objects(const Session& session, Template& wanted, std::vector<CK_OBJE
     found.insert(found.end(), batch.begin(), batch.begin() + static_cast<std::ptrdiff_t>(count));
   }
   const CK_RV ended = session.f->C_FindObjectsFinal(session.handle);
+  if (ended == CKR_OK) session.spoiled = was_spoiled;
   return rv != CKR_OK ? rv : ended;
 }
 

@@ -113,6 +113,12 @@ void Module::forget_use(SessionPool& pool) noexcept {
   uses_.erase(&pool);
 }
 
+bool Module::others_use(const SessionPool& pool, CK_SLOT_ID slot) {
+  const std::lock_guard lock(uses_mutex_);
+  return std::ranges::any_of(
+      uses_, [&](const auto& use) { return use.first != &pool && use.second == slot; });
+}
+
 std::vector<SessionPool::Idle> Module::take_idle(CK_SLOT_ID slot) {
   std::vector<SessionPool::Idle> all;
   const std::lock_guard lock(uses_mutex_);

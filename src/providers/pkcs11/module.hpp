@@ -17,6 +17,7 @@
 #include "providers/pkcs11/cryptoki.hpp"
 #include "providers/pkcs11/gate.hpp"
 #include "providers/pkcs11/own_sessions.hpp"
+#include "providers/pkcs11/pin.hpp"
 #include "providers/pkcs11/session_pool.hpp"
 #include "providers/pkcs11/token_list.hpp"
 
@@ -42,6 +43,10 @@ struct SharedToken {
   /// Held during C_Login, so that a login and its new epoch are one. Every operation asks for it in
   /// the end: who waits for `objects` does not hold it.
   std::mutex login;
+  /// Under `login`: the PIN that the token refused last. Of those who had it by then nobody tries
+  /// it again; who comes later may.
+  std::weak_ptr<const Pin> refused_pin;
+  std::chrono::steady_clock::time_point refused_at;
   /// Object handles are good for as long as this stays the same, for all alike: a login is lost
   /// together. Never twice the same in a Module.
   std::atomic<std::uint64_t> epoch;
@@ -92,6 +97,7 @@ class Module {
   /// @param pool  of whoever uses it; to be forgotten before it dies.
   void note_use(SessionPool& pool, CK_SLOT_ID slot);
   void forget_use(SessionPool& pool) noexcept;
+  [[nodiscard]] bool others_use(const SessionPool& pool, CK_SLOT_ID slot);
   /// The sessions of a slot that wait for an operation, whoever uses it: the caller closes them.
   [[nodiscard]] std::vector<SessionPool::Idle> take_idle(CK_SLOT_ID slot);
   /// Whether a slot other than this one is in use and its token is well: then what ails this one

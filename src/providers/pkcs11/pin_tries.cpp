@@ -4,6 +4,7 @@
 #include <pthread.h>
 #include <sys/mman.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <ctime>
 #include <new>
@@ -14,18 +15,32 @@ namespace {
 
 constexpr time_t longest_login_s = 10;
 
+using namespace std::chrono_literals;
+using Clock = std::chrono::steady_clock;  // one for all processes
+constexpr Clock::duration first_wait = 2s;
+constexpr Clock::duration longest_wait = 5min;
+
+}  // namespace
+
 /// Not CKR_USER_PIN_NOT_INITIALIZED: a token that is being made anew has none as yet, and counts no
 /// tries.
-[[nodiscard]] bool is_about_the_pin(CK_RV rv) noexcept {
+bool refuses_pin(CK_RV rv) noexcept {
   return rv == CKR_PIN_INCORRECT || rv == CKR_PIN_INVALID || rv == CKR_PIN_LEN_RANGE ||
          rv == CKR_PIN_EXPIRED || rv == CKR_PIN_LOCKED || rv == CKR_USER_TYPE_INVALID;
 }
 
-}  // namespace
+bool may_refuse_pin(CK_RV rv) noexcept {
+  return rv != CKR_OK && rv != CKR_USER_ALREADY_LOGGED_IN && rv != CKR_USER_PIN_NOT_INITIALIZED &&
+         !refuses_pin(rv) && !is_lost({rv});
+}
 
 struct PinTries::Shared {
   pthread_mutex_t mutex;
   std::atomic<bool> refused;
+  // Under the mutex:
+  unsigned in_doubt;  ///< Tries in a row that may have been refused.
+  Clock::duration wait;
+  Clock::time_point not_before;
 };
 
 PinTries::PinTries() {
@@ -57,8 +72,17 @@ bool PinTries::enter() noexcept {
   return result == 0 || result == EOWNERDEAD;
 }
 
+bool PinTries::waits() const noexcept { return Clock::now() < shared_->not_before; }
+
 void PinTries::leave(CK_RV rv) noexcept {
-  if (is_about_the_pin(rv)) shared_->refused.store(true);
+  if (refuses_pin(rv)) shared_->refused.store(true);
+  if (rv == CKR_OK) {
+    shared_->in_doubt = 0;
+    shared_->wait = {};
+  } else if (may_refuse_pin(rv) && ++shared_->in_doubt >= 2) {
+    shared_->wait = std::clamp(shared_->wait * 2, first_wait, longest_wait);
+    shared_->not_before = Clock::now() + shared_->wait;
+  }
   (void)pthread_mutex_unlock(&shared_->mutex);
 }
 

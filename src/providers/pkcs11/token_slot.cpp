@@ -2,6 +2,8 @@
 #include "providers/pkcs11/token_slot.hpp"
 
 #include <algorithm>
+#include <thread>
+#include <utility>
 
 namespace jwekms::pkcs11 {
 
@@ -9,6 +11,8 @@ namespace {
 
 using namespace std::chrono_literals;
 using Clock = SessionPool::Clock;
+
+constexpr auto pause_for_others = 10ms;
 
 constexpr Error unavailable{Errc::unavailable, 0, "the HSM is out of reach"};
 constexpr Error no_such_token{
@@ -86,7 +90,7 @@ TokenSlot::~TokenSlot() {
 }
 
 TokenSlot::Name TokenSlot::token() {
-  const std::lock_guard lock(attaching_);
+  const std::unique_lock lock(attaching_);
   return name_;
 }
 
@@ -130,7 +134,11 @@ Result<void> TokenSlot::recover(Fault fault, std::optional<Lease>& lease) {
     case Fault::content:
     case Fault::refused:
     case Fault::exhausted: return {};
-    case Fault::stuck: lease->drop_session(); return {};
+    case Fault::stuck:
+      // Others of its kind may be as stuck: the next attempt has a session of its own.
+      lease->drop_session();
+      close(pool_.take_all());
+      return {};
     case Fault::session:
       // Seldom one session alone: whoever closed it closed all, and the login went with the last.
       lease->lose_session();
@@ -204,7 +212,7 @@ Step TokenSlot::believe_absence(const Session& session) {
 
 Result<TokenSlot::Lease> TokenSlot::acquire() {
   const Clock::time_point until = deadline();
-  bool has_made_room = false;
+  bool was_full = false;
   for (int attempt = 0;;) {
     SessionPool::Permit permit = pool_.wait(until);
     if (!permit) return busy;
@@ -212,7 +220,7 @@ Result<TokenSlot::Lease> TokenSlot::acquire() {
     if (!gate.owns_lock()) return unavailable;
     const std::uint64_t generation = module_->generation();
     CK_RV rv = CKR_OK;
-    Fault fault = generation == 0 ? Fault::device : attach();
+    Fault fault = generation == 0 ? Fault::device : attach(until);
     if (fault == Fault::none) {
       const std::uint64_t epoch = session_epoch_;
       while (std::optional<SessionPool::Idle> idle = pool_.take(epoch)) {
@@ -230,25 +238,38 @@ Result<TokenSlot::Lease> TokenSlot::acquire() {
     }
     if (pin_tries_->refused()) return pin_was_refused;
     if (fault == Fault::exhausted) {
-      if (!std::exchange(has_made_room, true) && make_room()) continue;
+      const bool may_try = !std::exchange(was_full, true) || Clock::now() < until;
+      if (may_try && make_room()) continue;
       if (rv == CKR_SESSION_COUNT && pool_.token_is_full()) continue;
-      return full;
+      if (!wait_for_others(until)) return full;
+      continue;
     }
     if (generation != 0 && ++attempt == 2) return is_found_ ? unavailable : no_such_token;
     gate.unlock();
     const CK_SLOT_ID slot = slot_id_;
     if (const Result<void> r = module_->reload_for(slot, generation, patience_, until); !r)
-      return r.error();
+      return generation == 0 || is_found_ ? r.error() : no_such_token;
   }
 }
 
-/// Finds the token, opens the anchor session and logs in, once for all threads.
-Fault TokenSlot::attach() {
+/// One for all threads. Whoever waits meanwhile has the same answer: where a dead HSM takes its
+/// time to fail, they would wait for as long one after the other.
+Fault TokenSlot::attach(Clock::time_point until) {
   const std::uint64_t generation = module_->generation();
   if (attached_.load() == generation) return Fault::none;
-  const std::lock_guard lock(attaching_);
+  const Clock::time_point began = Clock::now();
+  const std::unique_lock lock(attaching_, until);
+  if (!lock.owns_lock()) return Fault::device;
   if (attached_.load() == generation) return Fault::none;
   if (pin_tries_->refused()) return Fault::refused;
+  if (began < attach_failed_) return Fault::device;
+  const Fault fault = attach_to(generation);
+  if (fault == Fault::device) attach_failed_ = Clock::now();
+  return fault;
+}
+
+/// Finds the token, opens the anchor session and logs in.
+Fault TokenSlot::attach_to(std::uint64_t generation) {
   const std::optional<Token> token = find_token();
   is_found_ = token.has_value();
   if (!token) return Fault::device;
@@ -350,13 +371,34 @@ CK_RV TokenSlot::log_in(CK_SESSION_HANDLE session) {
   if (settings_.slot.login == HsmLogin::none) return CKR_OK;
   SharedToken& shared = *shared_.load();
   const std::scoped_lock lock(shared.objects, shared.login);
-  const CK_RV rv = pin_tries_->run([&] {
-    const auto pin = settings_.pin->bytes(InsecureSecretAccess::token());
-    return module_->functions().C_Login(session, CKU_USER, const_cast<std::uint8_t*>(pin.data()),
-                                        pin.size());
-  });
+  const CK_RV rv = pin_tries_->run([&] { return try_pin(session, shared); });
   if (rv == CKR_OK) shared.epoch = module_->new_epoch();
   return rv == CKR_USER_ALREADY_LOGGED_IN ? CKR_OK : rv;
+}
+
+/// With SharedToken::login held.
+CK_RV TokenSlot::try_pin(CK_SESSION_HANDLE session, SharedToken& shared) const {
+  const auto access = InsecureSecretAccess::token();
+  const auto pin = settings_.pin->bytes(access);
+  const std::shared_ptr<const Pin> refused = shared.refused_pin.lock();
+  if (refused && made_at_ < shared.refused_at && std::ranges::equal(pin, refused->bytes(access)))
+    return CKR_PIN_INCORRECT;
+  CK_RV rv = module_->functions().C_Login(session, CKU_USER, const_cast<std::uint8_t*>(pin.data()),
+                                          pin.size());
+  if (may_refuse_pin(rv) && pin_runs_out()) rv = CKR_PIN_INCORRECT;
+  if (refuses_pin(rv)) {
+    shared.refused_pin = settings_.pin;
+    shared.refused_at = Clock::now();
+  }
+  return rv;
+}
+
+/// Whether the token says that there have been wrong tries.
+bool TokenSlot::pin_runs_out() const {
+  constexpr CK_FLAGS signs = CKF_USER_PIN_COUNT_LOW | CKF_USER_PIN_FINAL_TRY | CKF_USER_PIN_LOCKED;
+  CK_TOKEN_INFO info{};
+  return module_->functions().C_GetTokenInfo(slot_id_, &info) == CKR_OK &&
+         (info.flags & signs) != 0;
 }
 
 /// Alone where copies of keys end with it: opencryptoki crashes when somebody searches meanwhile.
@@ -368,13 +410,22 @@ void TokenSlot::close(const SessionPool::Idle& idle, bool is_lost) const noexcep
 /// Where the token is full of sessions that wait for an operation of somebody else in this process.
 bool TokenSlot::make_room() {
   const std::vector<SessionPool::Idle> idle = module_->take_idle(slot_id_);
-  for (const SessionPool::Idle& one : idle) close(one);
+  close(idle);
   return !idle.empty();
 }
 
-void TokenSlot::forget_sessions() {
-  for (const SessionPool::Idle& idle : pool_.begin(++session_epoch_)) close(idle);
+/// A moment, as long as somebody else in this process may give a session back.
+bool TokenSlot::wait_for_others(Clock::time_point until) {
+  if (Clock::now() >= until || !module_->others_use(pool_, slot_id_)) return false;
+  std::this_thread::sleep_for(pause_for_others);
+  return true;
 }
+
+void TokenSlot::close(const std::vector<SessionPool::Idle>& idle) const noexcept {
+  for (const SessionPool::Idle& one : idle) close(one);
+}
+
+void TokenSlot::forget_sessions() { close(pool_.begin(++session_epoch_)); }
 
 void TokenSlot::drop_copies() {
   const std::shared_lock gate(module_->gate());

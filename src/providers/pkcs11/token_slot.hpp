@@ -139,17 +139,22 @@ class TokenSlot {
   }
   [[nodiscard]] Result<Outcome> run_operation(const Operation& operation);
   [[nodiscard]] Result<Lease> acquire();
-  [[nodiscard]] Fault attach();
+  [[nodiscard]] Fault attach(SessionPool::Clock::time_point until);
+  [[nodiscard]] Fault attach_to(std::uint64_t generation);
   [[nodiscard]] std::optional<Token> find_token() const;
   [[nodiscard]] std::optional<Token> find_made_anew() const;
   template <class Fits>
   [[nodiscard]] std::optional<Token> find_only(Fits fits) const;
   [[nodiscard]] CK_RV open_session(CK_SESSION_HANDLE& session) const;
   [[nodiscard]] CK_RV log_in(CK_SESSION_HANDLE session);
+  [[nodiscard]] CK_RV try_pin(CK_SESSION_HANDLE session, SharedToken& shared) const;
+  [[nodiscard]] bool pin_runs_out() const;
   [[nodiscard]] bool is_logged_in(CK_SESSION_HANDLE session) const;
   void close(CK_SESSION_HANDLE session, bool is_lost = false) const noexcept;
   void close(const SessionPool::Idle& idle, bool is_lost = false) const noexcept;
+  void close(const std::vector<SessionPool::Idle>& idle) const noexcept;
   [[nodiscard]] bool make_room();
+  [[nodiscard]] bool wait_for_others(SessionPool::Clock::time_point until);
   void forget_sessions();
   [[nodiscard]] bool is_well() const;
   [[nodiscard]] bool login_lasted(const Session& session);
@@ -159,12 +164,14 @@ class TokenSlot {
   Settings settings_;
   const std::shared_ptr<PinTries> pin_tries_;
   const crypto::ForkMark mark_;
+  const SessionPool::Clock::time_point made_at_ = SessionPool::Clock::now();
   SessionPool pool_;
   Gate turn_;
   ScratchPool scratch_;
 
   Patience patience_;
-  std::mutex attaching_;
+  Gate attaching_;
+  SessionPool::Clock::time_point attach_failed_{};  ///< Under attaching_.
   Name name_{};
   std::vector<Name> known_{};  ///< The tokens that were there when name_ was last attached.
   std::atomic<std::uint64_t> attached_ = 0;  ///< Generation of the module that the rest is of.

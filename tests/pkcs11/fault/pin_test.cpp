@@ -148,6 +148,62 @@ TEST_CASE("32 threads that lose their login try a PIN that has become wrong once
   CHECK(decrypt(open(), text) == "text");
 }
 
+TEST_CASE("two contexts of one token try a PIN that has become wrong once") {
+  const faulty::Clean clean;
+  const Kms one = open();
+  const Kms other = open();
+  const std::string text = good_token(one);
+  REQUIRE(decrypt(other, text) == "text");
+  lose_login();
+  for (int i = 0; i < 3; ++i) {
+    (void)decrypt(one, text);
+    (void)decrypt(other, text);
+    (void)one.describe_key(prefix() + "nobody");
+    (void)other.describe_key(prefix() + "nobody");
+  }
+  CHECK(module().calls("C_Login") == 1);
+  // Who opens later may try again.
+  module().reset();
+  CHECK(decrypt(open(), text) == "text");
+}
+
+TEST_CASE("a PIN is not tried again and again where the token does not say what is wrong") {
+  const faulty::Clean clean;
+  const Kms kms = open();
+  const std::string text = good_token(kms);
+  lose_login();
+  module().reset();
+  module().inject("C_Login", 1, CKR_GENERAL_ERROR, 0);
+  for (int i = 0; i < 10; ++i) (void)kms.describe_key(prefix() + "nobody");
+  CHECK(module().calls("C_Login") == 2);
+  module().reset();
+  const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(30);
+  while (decrypt(kms, text) != "text" && std::chrono::steady_clock::now() < end)
+    std::this_thread::sleep_for(std::chrono::milliseconds(50));
+  CHECK(decrypt(kms, text) == "text");
+}
+
+TEST_CASE("a token that counts wrong tries of the PIN is asked before another") {
+  const faulty::Clean clean;
+  const Kms kms = open();
+  const std::string text = good_token(kms);
+  {
+    const Raw raw;
+    Raw::check(raw.f->C_Logout(raw.session));
+    unsigned char wrong[] = "13579135";
+    CHECK(raw.f->C_Login(raw.session, CKU_USER, wrong, 8) == CKR_PIN_INCORRECT);
+    CK_TOKEN_INFO info{};
+    Raw::check(raw.f->C_GetTokenInfo(raw.slot, &info));
+    if ((info.flags & CKF_USER_PIN_COUNT_LOW) == 0) return;  // NSS has no such flag
+  }
+  module().reset();
+  module().inject("C_Login", 1, CKR_GENERAL_ERROR, 0);
+  for (int i = 0; i < 5; ++i) (void)kms.describe_key(prefix() + "nobody");
+  CHECK(module().calls("C_Login") == 1);
+  module().reset();
+  CHECK(decrypt(open(), text) == "text");
+}
+
 TEST_CASE("eight forked children try a PIN that has become wrong once between them") {
   const faulty::Clean clean;
   const Kms kms = open();

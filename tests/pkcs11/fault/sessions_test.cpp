@@ -104,6 +104,45 @@ TEST_CASE("a token full of sessions that wait elsewhere in the process has room"
   CHECK(module().calls("C_Initialize") == 0);
 }
 
+TEST_CASE("contexts that share a token with little room wait for each other") {
+  const faulty::Clean clean;
+  HsmOptions hsm = options();
+  hsm.session_timeout = 60s;
+  const Busy one(hsm), other(hsm);
+  // Two sessions for logins, and two to work with: the first has both when the other comes.
+  module().most_sessions(static_cast<unsigned long>(module().sessions()));
+  module().delay("C_Decrypt", 1, 50, 0);
+  Answers wrong;
+  std::vector<std::thread> threads;
+  for (const Busy* each : {&one, &one, &other}) {
+    std::this_thread::sleep_for(10ms);
+    threads.emplace_back([&, each] {
+      const Busy& busy = *each;
+      for (int n = 0; n < 5; ++n)
+        if (const std::string answer = decrypt(busy.kms, busy.text); answer != "served")
+          wrong.add(answer);
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  CHECK(wrong.in_words() == "");
+}
+
+TEST_CASE("threads that wait while a token cannot be reached have one answer") {
+  const faulty::Clean clean;
+  HsmOptions hsm = options();
+  hsm.session_timeout = 60s;
+  const Busy busy(hsm);
+  for (const char* function : {"C_Decrypt", "C_OpenSession"})
+    module().inject(function, 1, CKR_DEVICE_ERROR, 0);
+  REQUIRE(decrypt(busy.kms, busy.text) == "error: unavailable");
+  const auto before = module().calls("C_OpenSession");
+  module().delay("C_OpenSession", 1, 1000, 0);
+  std::vector<std::thread> threads;
+  for (int i = 0; i < 8; ++i) threads.emplace_back([&] { (void)decrypt(busy.kms, busy.text); });
+  for (std::thread& thread : threads) thread.join();
+  CHECK(module().calls("C_OpenSession") < before + 6);
+}
+
 TEST_CASE("after a reload one searches at a time, and nobody during a login or a copy") {
   // opencryptoki shows a key twice to searches that came at once, for as long as it is initialised.
   const faulty::Clean clean;
